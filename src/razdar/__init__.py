@@ -1,0 +1,3 @@
+"""Razdar: a messenger relay that keeps no record of who wrote to whom."""
+
+__version__ = "0.1.0"

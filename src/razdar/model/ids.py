@@ -1,0 +1,22 @@
+"""Identifiers that are easily mixed up, each with a type of its own."""
+
+from typing import NamedTuple, NewType
+
+AccountId = NewType("AccountId", bytes)
+"""16 bytes: a slow keyed hash of the address (vault/account_id.py). Says nothing without the address."""
+
+Uid = NewType("Uid", int)
+"""IMAP unique identifier (RFC 3501 section 2.3.1.1): ascending within a mailbox, never used twice."""
+
+BodyId = NewType("BodyId", int)
+"""Random, 1 to 2**63 - 1. Stands outside of a seal only as the key of the body's own row."""
+
+INBOX = 0
+"""Folder number of the mailbox that deliveries go to; other folders count from 1 and are never renumbered."""
+
+
+class MailboxId(NamedTuple):
+    """One folder of one account (IMAP calls it a mailbox)."""
+
+    account: AccountId
+    folder: int = INBOX
