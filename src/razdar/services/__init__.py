@@ -1,0 +1,1 @@
+"""What the relay does for people, one use case a file. Newcomers start here: submit.py, deliver.py, mailbox.py, accounts.py."""

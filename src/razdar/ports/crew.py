@@ -1,0 +1,17 @@
+"""Work that is slow for the processor (Argon2, sealing a large audience, encrypting a large body), kept off the event loop."""
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class CrewBusy(Exception):  # noqa: N818 - a state of the crew, named like one
+    """Too much of it is waiting already; the caller asks its peer to come again."""
+
+
+class Crew(Protocol):
+    """A few threads and a bounded queue before them."""
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """What `work()` returned. Raises `CrewBusy` at once when the queue is full, and whatever `work` raised."""
