@@ -1,0 +1,1 @@
+"""IMAP4rev1 (RFC 3501) as a value: bytes in, commands out, answers queued. No socket, no clock, no disk."""
