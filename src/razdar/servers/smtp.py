@@ -1,0 +1,119 @@
+"""SMTP at the socket: submission for people who are logged in, and port 25, which takes nothing yet because this relay does not speak to
+others so far (docs/architecture.md, "Room for federation")."""
+
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from razdar.model.address import parse_address
+from razdar.model.verdict import ACCEPT, Refusal, Verdict
+from razdar.ports.crew import CrewBusy
+from razdar.ports.store import StoreFull, StoreUnavailable
+from razdar.servers.connection import Connection
+from razdar.services.accounts import Accounts, Login
+from razdar.services.submit import Submit
+from razdar.wire.smtp import replies
+from razdar.wire.smtp.events import ContentOffered, Event, LoginOffered, MessageReceived, RecipientOffered, SenderOffered, TlsRequested
+from razdar.wire.smtp.session import Role, SmtpLimits, SmtpSession
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpDesk:
+    """What every SMTP connection needs."""
+
+    accounts: Accounts
+    submit: Submit
+    hostname: str
+    limits: SmtpLimits
+
+
+class SmtpConnection(Connection):
+    """One SMTP client."""
+
+    engine: SmtpSession
+
+    def __init__(self, desk: SmtpDesk, role: Role, *shared: Any) -> None:  # noqa: ANN401 - passed through to Connection
+        super().__init__(*shared)
+        self._desk = desk
+        self._role = role
+        self._login: Login | None = None
+
+    def make_engine(self, is_tls: bool) -> SmtpSession:
+        return SmtpSession(role=self._role, hostname=self._desk.hostname, limits=self._desk.limits, is_tls=is_tls)
+
+    @property
+    def is_logged_in(self) -> bool:
+        return self._login is not None
+
+    def next_step(self) -> Coroutine[Any, Any, None] | None:
+        """Events that need no waiting are answered here; the first that does comes back as work."""
+        while (event := self.engine.next_event()) is not None:
+            if isinstance(event, (LoginOffered, MessageReceived, TlsRequested)):
+                return self._wait_for(event)
+            self.engine.answer(self._decide(event))
+        return None
+
+    def fail(self) -> None:
+        self.engine.fail()
+
+    def end(self, is_timeout: bool) -> None:
+        if is_timeout:
+            self.engine.time_out()
+        else:
+            self.engine.shut_down()
+
+    # decisions that need no waiting
+
+    def _decide(self, event: Event) -> Verdict:
+        login = self._login
+        if login is None:
+            return self._decide_for_stranger(event)
+        if isinstance(event, SenderOffered):
+            return self._desk.submit.check_sender(login, event.address)
+        if isinstance(event, ContentOffered):
+            return self._desk.submit.check_rate(login)
+        return ACCEPT  # one bad recipient must not silence a group: services/deliver.py reports it
+
+    def _decide_for_stranger(self, event: Event) -> Verdict:
+        """Port 25. Recipients are refused alike whether they exist or not, so nobody can try names here."""
+        if isinstance(event, RecipientOffered):
+            return replies.NOT_LOCAL
+        return ACCEPT
+
+    # decisions that wait for the store or for Argon2
+
+    async def _wait_for(self, event: Event) -> None:
+        if isinstance(event, TlsRequested):
+            await self.start_tls()
+        elif isinstance(event, LoginOffered):
+            self.engine.answer(await self._log_in(event))
+        elif isinstance(event, MessageReceived):
+            self.engine.answer(await self._submit(event))
+
+    async def _log_in(self, event: LoginOffered) -> Verdict:
+        try:
+            answer = await self._desk.accounts.log_in(parse_address(event.user), event.password)
+        except CrewBusy:
+            return replies.BUSY
+        except StoreUnavailable:
+            return replies.STORE_UNAVAILABLE
+        if isinstance(answer, Refusal):
+            self._journal.count("login.refused")
+            return answer
+        self._login = answer
+        return ACCEPT
+
+    async def _submit(self, event: MessageReceived) -> Verdict:
+        if self._login is None:
+            return replies.NOT_LOCAL
+        try:
+            verdict = await self._desk.submit(self._login, event.envelope, event.content)
+        except StoreFull:
+            return replies.STORE_FULL
+        except (StoreUnavailable, CrewBusy):
+            return replies.STORE_UNAVAILABLE
+        if isinstance(verdict, Refusal):
+            self._journal.count(f"message.refused.{verdict.code}")
+        else:
+            self._journal.count("message.accepted")
+        return verdict
