@@ -135,7 +135,7 @@ class Deliver:
         for start in range(0, len(cold), LOOKUPS_AT_ONCE):
             batch = cold[start : start + LOOKUPS_AT_ONCE]
             if not self._unknowns.has(sender.account, self._clock.monotonic()):
-                audience.failures += [(address, replies.TOO_MANY_UNKNOWN) for address in cold[start:]]
+                audience.failures += [(address, replies.RECIPIENT_RATE_EXCEEDED) for address in cold[start:]]
                 break
             found = await asyncio.gather(*(self._directory.identify(address) for address in batch), return_exceptions=True)
             for address, answer in zip(batch, found, strict=True):

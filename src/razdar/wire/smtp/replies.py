@@ -62,6 +62,7 @@ STORE_UNAVAILABLE = Refusal(451, "4.3.0", "The message could not be stored, try 
 
 NO_SUCH_USER = Refusal(550, "5.1.1", "There is no such user")
 NO_RECIPIENT = Refusal(550, "5.1.1", "None of the recipients can receive messages")
+NOT_REACHABLE = Refusal(550, "5.4.4", "This relay does not reach other relays yet")
 NOT_LOCAL = Refusal(550, "5.7.1", "Relaying denied")
 NOT_YOUR_ADDRESS = Refusal(553, "5.7.1", "The sender must be the address that is logged in")
 # The words that chatmail relays use; the Delta Chat core of today does not look for them.
