@@ -88,6 +88,7 @@ class OpenMailbox:
         self.uids: Sequence[Uid] = ()
         """As of opening; the session's view keeps them up to date."""
         self._opened: dict[Uid, Opened] = {}
+        self._sealed: dict[Uid, Entry] = {}  # heard of over the bus, to be opened when the client asks
         self._fetched: set[Uid] = set()
         self._listener = listener
         self._is_muted = False
@@ -107,11 +108,13 @@ class OpenMailbox:
         if isinstance(change, Removed):
             for uid in change.uids:
                 self._opened.pop(uid, None)
+                self._sealed.pop(uid, None)
         elif isinstance(change, Resealed) and not self._is_muted:
             for uid in change.seals:
                 self._opened.pop(uid, None)
-        elif isinstance(change, Added):
-            self._remember(change.entries)
+                self._sealed.pop(uid, None)
+        elif isinstance(change, Added) and len(self._sealed) < REMEMBERED:
+            self._sealed.update((entry.uid, entry) for entry in change.entries)
         if not self._is_muted:
             self._listener(change)
 
@@ -129,6 +132,7 @@ class OpenMailbox:
     async def opened(self, uids: Iterable[Uid]) -> dict[Uid, Opened]:
         """Those of `uids` that exist, by ascending UID. What has expired meanwhile is told to everybody as removed."""
         wanted = sorted(uids)
+        self._remember([self._sealed.pop(uid) for uid in wanted if uid in self._sealed])
         unknown = [uid for uid in wanted if uid not in self._opened]
         result = {uid: self._opened[uid] for uid in wanted if uid in self._opened}
         if not unknown:
