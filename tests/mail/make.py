@@ -23,7 +23,7 @@ _DATE_SECONDS = 1_760_000_000
 
 
 def packet(tag: int, body: bytes, *, partial_bytes: int = 0) -> bytes:
-    """One packet in the new format (RFC 9580 section 4.2.1), cut into partial lengths of `partial_bytes` (a power of two) if it is longer."""
+    """One packet in the new format (RFC 9580 section 4.2.1), cut into partial lengths of `partial_bytes` (a power of two)."""
     pieces = [bytes([0xC0 | tag])]
     at = 0
     while partial_bytes and len(body) - at > partial_bytes:
