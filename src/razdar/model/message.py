@@ -44,3 +44,5 @@ class EntrySecret:
     """Bit n stands for the n-th keyword of the mailbox's sealed list (at most 32)."""
     charge: int = 0
     """Quota units that this entry was charged with (policy/quota.py); given back when it goes."""
+    share: int = 1
+    """This entry's part of its body's balance (ports/store.py): a random number from 1 to 2**62 - 1, so that the balance tells no audience."""

@@ -86,6 +86,8 @@ class NewEntry:
     seal: bytes
     charge: int
     """Quota units to add to the account."""
+    share: int = 1
+    """Added to the body's balance; see `Removal.share`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,11 @@ class Removal:
     uid: Uid
     body: BodyId
     charge: int
+    share: int = 1
+    """What the entry brought into its body's balance; the body goes when the balance is 0 (modulo 2**62).
+
+    Random shares make the balance a random number: it counts the readers down without telling how many there are. With 1 it is a plain count.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +122,8 @@ class Duplicate:
     seal: bytes
     charge: int
     """Quota units that the copy is charged with; for a move the same as before."""
+    share: int = 1
+    """A copy adds a new share to the body's balance; a move must give the share that the entry has."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,42 @@
+"""What a folder is called, which keywords its flags stand for and whether it is subscribed, sealed for its owner, always of one length."""
+
+import json
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+
+from .account_key import PrivateKey
+from .seal import HPKE, HPKE_BYTES, SealBroken
+
+_RECORD_BYTES = 2000
+"""32 keywords of 40 characters and a name of 255 fit; a page of the database holds two."""
+FOLDER_SEAL_BYTES = _RECORD_BYTES + HPKE_BYTES
+_CONTEXT = b"razdar folder 1"
+
+
+@dataclass(frozen=True, slots=True)
+class FolderSecret:
+    """`keywords[n]` is what bit n of an entry's keywords stands for (at most 32)."""
+
+    name: str
+    keywords: tuple[str, ...] = ()
+    is_subscribed: bool = False
+
+
+def seal_folder(public_key: bytes, secret: FolderSecret) -> bytes:
+    """`FOLDER_SEAL_BYTES` bytes. ValueError if name and keywords are too long together: the caller has limits below that."""
+    record = json.dumps([secret.name, secret.keywords, secret.is_subscribed], ensure_ascii=False, separators=(",", ":")).encode()
+    if len(record) > _RECORD_BYTES:
+        raise ValueError("name and keywords do not fit")
+    # JSON ignores the spaces that fill the record.
+    return HPKE.encrypt(record.ljust(_RECORD_BYTES), X25519PublicKey.from_public_bytes(public_key), info=_CONTEXT)
+
+
+def unseal_folder(private_key: PrivateKey, sealed: bytes) -> FolderSecret:
+    """What was sealed; raises SealBroken."""
+    try:
+        name, keywords, is_subscribed = json.loads(HPKE.decrypt(sealed, private_key.key, info=_CONTEXT))
+    except (InvalidTag, ValueError):
+        raise SealBroken from None
+    return FolderSecret(name, tuple(keywords), is_subscribed)
