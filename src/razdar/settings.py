@@ -1,15 +1,17 @@
-"""Every setting of a relay: its type, its default and why the default is what it is.
+"""Every setting of a relay: its type, its default, the values it may have and why the default is what it is.
 
-This table is the single source: the TOML file, `--set`, `./razdar config`, the pages and the documents are made from it. Times are in days
-or seconds and sizes in bytes, as the name says. Reading files and the command line happens in config.py.
+This table is the single source: the TOML file, `--set`, `./razdar config`, the pages and docs/configuration.md are made from it. Times
+are in days or seconds and sizes in bytes, as the name says. Reading files and the command line happens in config.py; the reasons
+in Persian stand in settings_fa.py.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 
-def _setting(default: Any, reason: str) -> Any:  # noqa: ANN401 - dataclass.field is typed the same way
-    return field(default=default, metadata={"reason": reason})
+def _setting(default: Any, reason: str, *, low: float | None = None, high: float | None = None, choices: tuple[str, ...] = ()) -> Any:
+    return field(default=default, metadata={"reason": reason, "low": low, "high": high, "choices": choices})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,54 +19,103 @@ class Settings:
     """An immutable set of values; a reload makes a new one."""
 
     # who we are
-    domain: str = _setting("", "empty: a name for life made from the relay's own key, <8 characters>.razdar.alt, which needs no DNS (RFC 9476)")
+    domain: str = _setting(
+        "", "empty: a name for life made from the relay's own key, <8 characters>.razdar.alt, which needs no DNS (RFC 9476)"
+    )
     operator: str = _setting("", "who runs this relay, shown to people; empty: not told")
     contact: str = _setting("", "how to reach the operator: a mailto: or https: link shown to people; empty: not told")
 
     # where we listen
     bind: tuple[str, ...] = _setting(("::", "0.0.0.0"), "every address of the machine, IPv6 and IPv4, so that a phone in the room finds it")  # noqa: S104
-    ports: str = _setting("high", "unprivileged ports, so that no root is needed; `standard` is 25 80 143 443 465 587 993, a number moves the high layout")
+    ports: str = _setting(
+        "high", "unprivileged ports, so that no root is needed; `standard` is 25 80 143 443 465 587 993, a number moves the high layout"
+    )
     certificate: str = _setting("", "PEM file with the certificate chain; empty: a self-signed one is made in the data folder")
     certificate_key: str = _setting("", "PEM file with the certificate's private key")
-    advertise: str = _setting("", "host name or address that links and codes carry; empty: the domain if it has a certificate of its own, else this machine's address")
+    advertise: str = _setting(
+        "",
+        "host name or address that links and codes carry; empty: the domain if a certificate is given for it, else this machine's address",
+    )
 
     # accounts
-    registration: str = _setting("open", "`open`: the first login makes the account, as the apps expect; `invite`: only a claimed invite does; `closed`: nobody")
-    local_part_min: int = _setting(9, "characters; shorter names could be tried out one after the other")
-    local_part_max: int = _setting(64, "characters, RFC 5321 section 4.5.3.1.1")
-    password_min: int = _setting(9, "characters; the apps make 22 of them")
-    account_days: int = _setting(90, "relay days without a login after which an account goes, as on other chatmail relays")
+    registration: str = _setting(
+        "open",
+        "`open`: the first login makes the account, as the apps expect; `invite`: only a claimed invite does; `closed`: nobody",
+        choices=("open", "invite", "closed"),
+    )
+    local_part_min: int = _setting(9, "characters; shorter names could be tried out one after the other", low=1, high=64)
+    local_part_max: int = _setting(64, "characters, RFC 5321 section 4.5.3.1.1", low=1, high=64)
+    password_min: int = _setting(9, "characters; the apps make 22 of them", low=1, high=256)
+    account_days: int = _setting(
+        90, "relay days without a login after which an account goes, as on other chatmail relays", low=1, high=36_500
+    )
 
     # messages
-    message_bytes: int = _setting(31_457_280, "30 MiB, the limit of other chatmail relays")
-    recipients: int = _setting(1000, "per message; a client that knows no better number splits at 50")
-    keep_days: int = _setting(20, "relay days that a waiting message is kept, as on other chatmail relays")
-    keep_large_days: int = _setting(7, "relay days for a large message; disk space is what runs out first")
-    large_bytes: int = _setting(200_000, "from this size on a message counts as large")
-    quota_bytes: int = _setting(500_000_000, "per account, as on other chatmail relays")
-    sender_share: float = _setting(0.2, "part of a mailbox that one sender may fill, so that nobody can stuff another person's mailbox")
+    message_bytes: int = _setting(31_457_280, "30 MiB, the limit of other chatmail relays", low=1_024, high=1_073_741_824)
+    recipients: int = _setting(1000, "per message; a client that knows no better number splits at 50", low=1, high=100_000)
+    keep_days: int = _setting(20, "relay days that a waiting message is kept, as on other chatmail relays", low=1, high=3_650)
+    keep_large_days: int = _setting(7, "relay days for a large message; disk space is what runs out first", low=1, high=3_650)
+    large_bytes: int = _setting(200_000, "from this size on a message counts as large", low=1)
+    quota_bytes: int = _setting(500_000_000, "per account, as on other chatmail relays", low=1_024)
+    sender_share: float = _setting(
+        0.2, "part of a mailbox that one sender may fill, so that nobody can stuff another person's mailbox", low=0.001, high=1
+    )
 
     # limits
-    send_per_minute: int = _setting(60, "messages that one account may send a minute, as on other chatmail relays")
-    send_burst: int = _setting(10, "messages that one account may send at once before the rate counts")
-    unknown_per_minute: int = _setting(30, "unknown recipient addresses that one account may try a minute; each costs 4 ms of the processor")
-    argon2_at_once: int = _setting(2, "passwords checked at the same time: one per core of a small machine")
-    argon2_waiting: int = _setting(200, "logins that may wait for that; more are asked to come again")
-    login_failures: int = _setting(10, "wrong passwords on one connection before it is closed")
-    connections: int = _setting(20_000, "in all; a small machine's memory holds so many")
-    idle_seconds: int = _setting(1_800, "a connection that says nothing for so long is closed (RFC 9051 section 5.4 asks for 30 minutes)")
-    login_seconds: int = _setting(60, "time to log in, half a TLS handshake included")
-    imap_line_bytes: int = _setting(65_536, "longest IMAP command without its literals; RFC 7162 section 4 asks for 8192")
-    smtp_line_bytes: int = _setting(4_096, "longest SMTP command; RFC 5321 section 4.5.3.1.4 asks for 512, SASL for more")
-    header_bytes: int = _setting(131_072, "all header fields of one message")
+    send_per_minute: int = _setting(60, "messages that one account may send a minute, as on other chatmail relays", low=1)
+    send_burst: int = _setting(10, "messages that one account may send at once before the rate counts", low=1)
+    unknown_per_minute: int = _setting(
+        30, "unknown recipient addresses that one account may try a minute; each costs 4 ms of the processor", low=1
+    )
+    argon2_at_once: int = _setting(2, "passwords checked at the same time: one per core of a small machine", low=1, high=256)
+    argon2_waiting: int = _setting(200, "logins that may wait for that; more are asked to come again", low=1)
+    login_failures: int = _setting(10, "wrong passwords on one connection before it is closed", low=1)
+    connections: int = _setting(20_000, "in all; a small machine's memory holds so many", low=1)
+    idle_seconds: int = _setting(
+        1_800, "a connection that says nothing for so long is closed (RFC 9051 section 5.4 asks for 30 minutes)", low=1
+    )
+    login_seconds: int = _setting(60, "time to log in, half a TLS handshake included", low=1)
+    imap_line_bytes: int = _setting(65_536, "longest IMAP command without its literals; RFC 7162 section 4 asks for 8192", low=8_192)
+    smtp_line_bytes: int = _setting(4_096, "longest SMTP command; RFC 5321 section 4.5.3.1.4 asks for 512, SASL for more", low=512)
+    header_bytes: int = _setting(131_072, "all header fields of one message", low=4_096)
 
     # store
-    reserve_bytes: int = _setting(16_777_216, "disk space held back, so that deleting works when the disk is full")
-    wal_bytes: int = _setting(8_388_608, "size of the write-ahead log at which it is emptied at once; it is emptied anyway when the relay pauses")
+    reserve_bytes: int = _setting(16_777_216, "disk space held back, so that deleting works when the disk is full", low=0)
+    wal_bytes: int = _setting(
+        8_388_608, "size of the write-ahead log at which it is emptied at once; it is emptied anyway when the relay pauses", low=65_536
+    )
 
     # other
     push: bool = _setting(True, "sends opaque wake-up tokens to notifications.delta.chat; harmless when that cannot be reached")
     push_url: str = _setting("https://notifications.delta.chat/notify", "where the official apps expect wake-ups from")
     turn: str = _setting("", "metadata for calls (host:port:expiry:password), handed to clients as it stands; empty: none")
     iroh_relay: str = _setting("", "URL of an iroh relay for apps in chats; empty: none")
-    log_level: str = _setting("info", "debug, info, warning or error; no level names a person")
+    log_level: str = _setting(
+        "info", "debug, info, warning or error; no level names a person", choices=("debug", "info", "warning", "error")
+    )
+
+
+NEEDS_RESTART = ("domain", "bind", "ports")
+"""What a reload (SIGHUP) cannot change: addresses end in the first, sockets are open on the others."""
+
+_HIGH = {"smtp": 8025, "http": 8080, "imap": 8143, "https": 8443, "submissions": 8465, "submission": 8587, "imaps": 8993}
+_STANDARD = {"smtp": 25, "http": 80, "imap": 143, "https": 443, "submissions": 465, "submission": 587, "imaps": 993}
+
+
+def port_layout(ports: str) -> dict[str, int]:
+    """The port of each listener, by name. `high`, `standard`, or a number: the high layout moved so that HTTPS is that number.
+
+    ValueError for anything else, and for a number that moves a port out of 1 to 65535.
+    """
+    if ports in ("high", "standard"):
+        return dict(_HIGH if ports == "high" else _STANDARD)
+    distance = int(ports) - _HIGH["https"]
+    layout = {name: port + distance for name, port in _HIGH.items()}
+    if min(layout.values()) < 1 or max(layout.values()) > 65_535:
+        raise ValueError(ports)
+    return layout
+
+
+def default_reasons() -> Mapping[str, str]:
+    """The reason of each default, in English, by the setting's name."""
+    return {each.name: each.metadata["reason"] for each in fields(Settings)}

@@ -1,0 +1,95 @@
+"""Who this relay is: two keys and a name, made once and kept in DIR/keys for as long as the data lives.
+
+`id_key` goes into every account id: without it no account can be found. The signing key is the relay's identity towards others, and its
+name for life is made from it: eight characters under `razdar.alt`, outside DNS (RFC 9476), so that a change of the machine's address
+changes nothing. The name in use is remembered, because everybody's address ends in it. Keys are read at the start and never logged.
+"""
+
+import base64
+import hashlib
+import os
+import secrets
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from razdar.adapters.files import private_folder, sync_folder, write_private
+from razdar.model.trouble import data_not_writable, keys_incomplete, name_differs
+from razdar.ports.clock import Entropy
+
+KEY_BYTES = 32
+_NAME_BYTES = 5
+"""40 bits: eight characters of base32. Enough that two relays never meet by chance; a card's key, not the name, is what proves identity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The relay's name and keys."""
+
+    domain: str
+    """What everybody's address ends in."""
+    id_key: bytes = field(repr=False)
+    signing_key: Ed25519PrivateKey = field(repr=False)
+
+
+def open_identity(data: Path, domain: str, entropy: Entropy, *, change_name: bool = False) -> Identity:
+    """The identity kept in `data`, made now if there is none. `domain` empty: the remembered name, at first the name for life.
+
+    Trouble if the keys are damaged, or if `domain` is not the remembered one and no change is meant.
+    """
+    keys = private_folder(data) / "keys"
+    if not keys.exists():
+        _create(keys, domain, entropy)
+    id_key, signing_key = _read_keys(keys)
+    remembered = _remembered(keys)
+    wanted = domain or remembered or name_for_life(signing_key)
+    if wanted != remembered:
+        if remembered is not None and not change_name:
+            raise name_differs(remembered, wanted)
+        write_private(keys / "domain", f"{wanted}\n".encode())
+    return Identity(wanted, id_key, signing_key)
+
+
+def name_for_life(signing_key: Ed25519PrivateKey) -> str:
+    """`<8 characters>.razdar.alt`, the same whenever it is made from the same key."""
+    digest = hashlib.sha256(b"razdar name 1\0" + signing_key.public_key().public_bytes_raw()).digest()
+    return base64.b32encode(digest[:_NAME_BYTES]).decode().lower() + ".razdar.alt"
+
+
+def _create(keys: Path, domain: str, entropy: Entropy) -> None:
+    """All files appear at once under their final name, or none does: a power cut leaves no half identity."""
+    draft = keys.with_name(f".keys.{secrets.token_hex(4)}")
+    try:
+        draft.mkdir(mode=0o700)
+        write_private(draft / "id_key", entropy(KEY_BYTES))
+        signing_key = entropy(KEY_BYTES)
+        write_private(draft / "signing_key", signing_key)
+        name = domain or name_for_life(Ed25519PrivateKey.from_private_bytes(signing_key))
+        write_private(draft / "domain", f"{name}\n".encode())
+        os.rename(draft, keys)  # noqa: PTH104 - fails, as wanted, if another start was faster
+        sync_folder(keys.parent)
+    except OSError as error:
+        shutil.rmtree(draft, ignore_errors=True)
+        if not keys.exists():
+            raise data_not_writable(keys.parent) from error
+
+
+def _read_keys(keys: Path) -> tuple[bytes, Ed25519PrivateKey]:
+    try:
+        id_key, signing_key = ((keys / name).read_bytes() for name in ("id_key", "signing_key"))
+    except OSError as error:
+        raise keys_incomplete(keys) from error
+    if len(id_key) != KEY_BYTES or len(signing_key) != KEY_BYTES:
+        raise keys_incomplete(keys)
+    return id_key, Ed25519PrivateKey.from_private_bytes(signing_key)
+
+
+def _remembered(keys: Path) -> str | None:
+    try:
+        return (keys / "domain").read_text(encoding="ascii").strip() or None
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise keys_incomplete(keys) from error

@@ -1,0 +1,89 @@
+"""What stops the operator and what to do about it, in one sentence, in Persian and in English.
+
+A trouble is the fault of the surroundings: a port that is taken, a folder that cannot be written, a setting with a wrong value. It is
+raised where it is found and shown by the command line, without a traceback. It may name paths, ports and settings of this machine;
+it never names a person, and it is never sent to one.
+"""
+
+from pathlib import Path
+
+
+class Trouble(Exception):  # noqa: N818 - not an error of the program, and named like what it is
+    """One sentence in each language that says what to do."""
+
+    def __init__(self, persian: str, english: str) -> None:
+        super().__init__(english)
+        self.persian = persian
+        self.english = english
+
+
+def port_taken(address: str, port: int) -> Trouble:
+    return Trouble(
+        f"درگاه {port} روی {address} در دست برنامهٔ دیگری است؛ آن را ببندید یا با ‎--ports BASE‎ درگاه‌های دیگری برگزینید.",
+        f"Port {port} on {address} is in use by another program; stop that one or choose other ports with --ports BASE.",
+    )
+
+
+def port_forbidden(address: str, port: int) -> Trouble:
+    return Trouble(
+        f"برای درگاه {port} روی {address} اجازه نیست؛ ‎--ports high‎ را به کار ببرید یا اجازهٔ درگاه‌های زیر ۱۰۲۴ را بدهید.",
+        f"Port {port} on {address} may not be opened by this user; use --ports high, or allow ports below 1024 (CAP_NET_BIND_SERVICE).",
+    )
+
+
+def address_absent(address: str) -> Trouble:
+    return Trouble(
+        f"این دستگاه نشانی {address} را ندارد؛ ‎--bind‎ را درست کنید.",
+        f"This machine does not have the address {address}; correct --bind.",
+    )
+
+
+def data_not_writable(folder: Path) -> Trouble:
+    return Trouble(
+        f"در پوشهٔ {folder} نمی‌توان نوشت؛ با ‎--data DIR‎ پوشهٔ دیگری بدهید یا مالک آن را درست کنید.",
+        f"The data folder {folder} cannot be written; give another one with --data DIR or correct its owner.",
+    )
+
+
+def data_in_use(folder: Path) -> Trouble:
+    return Trouble(
+        f"رلهٔ دیگری با پوشهٔ {folder} در حال کار است؛ نخست آن را ببندید یا با ‎--data DIR‎ پوشهٔ دیگری بدهید.",
+        f"Another relay is running on {folder}; stop it first or give another folder with --data DIR.",
+    )
+
+
+def data_newer(folder: Path) -> Trouble:
+    return Trouble(
+        f"داده‌های {folder} را نسخهٔ تازه‌تری از رازدار نوشته است؛ همان نسخه یا تازه‌تر را اجرا کنید.",
+        f"The data in {folder} was written by a newer Razdar; run that version or a later one.",
+    )
+
+
+def certificate_unreadable(file: Path, why: str) -> Trouble:
+    return Trouble(
+        f"گواهی {file} خوانده نشد ({why})؛ پرونده و اجازهٔ خواندنش را بررسی کنید.",
+        f"The certificate file {file} cannot be used ({why}); check the file, its key and who may read it.",
+    )
+
+
+def name_differs(remembered: str, wanted: str) -> Trouble:
+    return Trouble(
+        f"نام این رله {remembered} است و نشانی همهٔ کاربران به آن بسته است؛ دامنهٔ {wanted} را بردارید "
+        "یا، اگر این نشانی‌ها باید از میان بروند، ‎--change-name‎ را بیفزایید.",
+        f"This relay is called {remembered} and everybody's address ends in that; "
+        f"leave out the domain {wanted}, or add --change-name if all of these addresses may die.",
+    )
+
+
+def keys_incomplete(folder: Path) -> Trouble:
+    return Trouble(
+        f"در {folder} کلیدی کم یا خراب است؛ آن را از پشتیبان برگردانید، زیرا بی آن هیچ حسابی باز نمی‌شود.",
+        f"A key in {folder} is missing or damaged; restore it from a backup, without it no account can be found.",
+    )
+
+
+def not_running(folder: Path) -> Trouble:
+    return Trouble(
+        f"هیچ رله‌ای با پوشهٔ {folder} در حال کار نیست؛ نخست ‎./razdar up‎ را اجرا کنید یا ‎--data DIR‎ را درست کنید.",
+        f"No relay is running on {folder}; start one with ./razdar up first, or correct --data DIR.",
+    )
