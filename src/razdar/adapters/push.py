@@ -1,0 +1,28 @@
+"""Wake-ups over HTTPS, as the official apps expect them (docs/interop.md)."""
+
+import httpx
+
+from razdar.ports.push import PushOutcome
+
+TIMEOUT_S = 20.0
+
+
+class HttpPushGate:
+    """`ports.push.PushGate` with one HTTP connection pool."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._client = httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False)
+
+    async def notify(self, token: bytes) -> PushOutcome:
+        try:
+            answer = await self._client.post(self._url, content=token)
+        except httpx.HTTPError:
+            return PushOutcome.FAILED
+        if answer.status_code == httpx.codes.OK:
+            return PushOutcome.DELIVERED
+        return PushOutcome.FORGOTTEN if answer.status_code == httpx.codes.GONE else PushOutcome.FAILED
+
+    async def close(self) -> None:
+        """Connections are closed."""
+        await self._client.aclose()

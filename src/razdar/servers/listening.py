@@ -1,0 +1,86 @@
+"""Opens the relay's ports, all or none."""
+
+import asyncio
+import errno
+import ipaddress
+import socket
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from razdar.adapters.ready import Listener
+from razdar.model.trouble import address_absent, port_forbidden, port_taken
+
+BACKLOG = 1024
+Factory = Callable[[], asyncio.BaseProtocol]
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What answers on one port. `tls` is None where a connection begins in clear."""
+
+    factory: Factory
+    tls: ssl.SSLContext | None = None
+
+
+async def listen(doors: Mapping[str, Door], ports: Mapping[str, int], bind: Sequence[str]) -> tuple[list[asyncio.Server], list[Listener]]:
+    """Every door is open on every address. Trouble in words if one cannot be, and then none is.
+
+    An unspecified IPv6 address is skipped on a machine without IPv6, provided that something else is bound.
+    """
+    servers: list[asyncio.Server] = []
+    listeners: list[Listener] = []
+    try:
+        for address in _usable(bind):
+            for name, door in doors.items():
+                servers.append(await _open(door, address, ports[name]))
+                listeners.append(Listener(name, address, ports[name]))
+    except BaseException:
+        for server in servers:
+            server.close()
+        raise
+    return servers, listeners
+
+
+def _usable(bind: Sequence[str]) -> list[str]:
+    usable = [address for address in bind if ":" not in address or _has_ipv6(address)]
+    return usable or list(bind)
+
+
+def _has_ipv6(address: str) -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind((address if ipaddress.ip_address(address).is_unspecified else "::1", 0))
+    except OSError:
+        return not ipaddress.ip_address(address).is_unspecified  # a given address is tried, and its failure told
+    return True
+
+
+async def _open(door: Door, address: str, port: int) -> asyncio.Server:
+    tls = {"ssl": door.tls, "ssl_handshake_timeout": 30.0, "ssl_shutdown_timeout": 5.0} if door.tls else {}
+    loop = asyncio.get_running_loop()
+    listener = _socket(address, port)
+    try:
+        return await loop.create_server(door.factory, sock=listener, backlog=BACKLOG, **tls)  # type: ignore[arg-type]
+    except BaseException:
+        listener.close()
+        raise
+
+
+def _socket(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.setblocking(False)
+        listener.bind((address, port))
+    except OSError as error:
+        listener.close()
+        troubles = {errno.EADDRINUSE: port_taken(address, port), errno.EACCES: port_forbidden(address, port)}
+        troubles[errno.EADDRNOTAVAIL] = address_absent(address)
+        if error.errno in troubles:
+            raise troubles[error.errno] from error
+        raise
+    return listener
