@@ -44,9 +44,11 @@ class SequenceSet:
         return found
 
     def exceeds(self, count: int) -> bool:
-        """Whether a number above `count` is named. A sequence number that does not exist is an error, a UID is not (RFC 3501 section 6.4.8)."""
-        low, high = self.ranges[-1]
-        return (high if high is not None else low or 0) > count
+        """Whether a number above `count` is named. A UID may be missing, a sequence number must exist (RFC 3501 section 6.4.8).
+
+        `9:*` never exceeds: it always names the last message.
+        """
+        return any(high is not None and high > count for _, high in self.ranges[-2:])
 
     def __bytes__(self) -> bytes:
         return ",".join(_written(low, high) for low, high in self.ranges).encode("ascii")
