@@ -1,13 +1,14 @@
 """Everything this relay ever says in SMTP, in one table.
 
-Named positive replies for the session, named refusals for the session, the policies and the services. A text tells a person what happened
-and an attacker nothing: no configuration, no address, no exception. Codes are those of RFC 5321 section 4.2.3, enhanced codes those of
-RFC 3463 and RFC 4954. `tests/unit/test_smtp_replies.py` checks the table itself.
+Named positive replies for the session, named refusals for the session, the policies and the services. A text tells a person what
+happened and an attacker nothing: no configuration, no address, no exception. Codes are those of RFC 5321 section 4.2.3, enhanced
+codes those of RFC 3463 and RFC 4954. `tests/unit/test_smtp_replies.py` checks the table itself.
 
-Two facts about the Delta Chat core shape it: a permanent refusal is shown to the person word for word, and `550 5.5.0` is taken for a
-temporary failure and tried again, so that pair is never used.
+Two facts about the Delta Chat core shape it: a permanent refusal is shown to the person word for word, and `550 5.5.0` is taken for
+a temporary failure and tried again, so that pair is never used.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from razdar.model.verdict import Refusal
@@ -27,13 +28,16 @@ class Reply:
 GREETING = Reply(220, "", "ESMTP ready")
 GO_AHEAD_TLS = Reply(220, "2.0.0", "Ready to start TLS")
 BYE = Reply(221, "2.0.0", "Bye")
-HELP_TEXT = Reply(214, "2.0.0", "See RFC 5321")
+HELP = Reply(214, "2.0.0", "See RFC 5321")
 LOGGED_IN = Reply(235, "2.7.0", "Authentication succeeded")
 DONE = Reply(250, "2.0.0", "OK")
 SENDER_OK = Reply(250, "2.1.0", "Sender OK")
 RECIPIENT_OK = Reply(250, "2.1.5", "Recipient OK")
 MESSAGE_ACCEPTED = Reply(250, "2.6.0", "Message accepted")
 NOT_VERIFIED = Reply(252, "2.5.2", "Cannot verify anybody, but will try to deliver")
+ASK_NOTHING = Reply(334, "", "")
+ASK_USER = Reply(334, "", "VXNlcm5hbWU6")  # base64 of "Username:"
+ASK_PASSWORD = Reply(334, "", "UGFzc3dvcmQ6")  # base64 of "Password:"
 SEND_CONTENT = Reply(354, "", "Send the message, end it with <CRLF>.<CRLF>")
 
 # --- login and encryption of the connection
@@ -51,7 +55,7 @@ TLS_ACTIVE = Refusal(503, "5.5.1", "TLS is active already")
 # --- rates, sizes, space
 
 RATE_EXCEEDED = Refusal(450, "4.7.1", "Too many messages in a short time, try again soon")
-RECIPIENT_RATE_EXCEEDED = Refusal(450, "4.7.1", "Too many unknown recipients in a short time, try again soon")
+TOO_MANY_UNKNOWN = Refusal(450, "4.7.1", "Too many unknown recipients in a short time, try again soon")
 TOO_BIG = Refusal(552, "5.3.4", "The message is too big")
 TOO_MANY_RECIPIENTS = Refusal(452, "4.5.3", "Too many recipients, send the rest in another message")
 MAILBOX_FULL = Refusal(552, "5.2.2", "The mailbox is full")
@@ -63,6 +67,7 @@ STORE_UNAVAILABLE = Refusal(451, "4.3.0", "The message could not be stored, try 
 NO_SUCH_USER = Refusal(550, "5.1.1", "There is no such user")
 NO_RECIPIENT = Refusal(550, "5.1.1", "None of the recipients can receive messages")
 NOT_REACHABLE = Refusal(550, "5.4.4", "This relay does not reach other relays yet")
+NOT_REACHABLE = Refusal(550, "5.4.4", "That domain cannot be reached from here")
 NOT_LOCAL = Refusal(550, "5.7.1", "Relaying denied")
 NOT_YOUR_ADDRESS = Refusal(553, "5.7.1", "The sender must be the address that is logged in")
 # The words that chatmail relays use; the Delta Chat core of today does not look for them.
@@ -76,9 +81,10 @@ MALFORMED_MESSAGE = Refusal(554, "5.6.0", "The message is not well formed")
 
 UNKNOWN_COMMAND = Refusal(500, "5.5.1", "Command not recognized")
 NOT_IMPLEMENTED = Refusal(502, "5.5.1", "Command not implemented")
-NOT_SMTP = Refusal(500, "5.5.1", "This is an SMTP server")
+NOT_SMTP = Refusal(500, "5.5.1", "This is SMTP, closing the connection")
 LINE_TOO_LONG = Refusal(500, "5.5.2", "Line too long")
 BARE_NEWLINE = Refusal(554, "5.5.2", "Lines must end with CRLF, without NUL or single CR or LF")
+CHUNKING_UNSUPPORTED = Refusal(502, "5.5.1", "Chunking is not supported, closing the connection")
 NO_ARGUMENT = Refusal(501, "5.5.4", "This command takes no argument")
 BAD_HELLO = Refusal(501, "5.5.4", "A host name is missing or malformed")
 BAD_MAIL_SYNTAX = Refusal(501, "5.5.4", "The syntax is MAIL FROM:<address>")
@@ -106,3 +112,9 @@ def render(reply: Reply | Refusal) -> bytes:
     """The reply line, CRLF included."""
     enhanced = f"{reply.enhanced} " if reply.enhanced else ""
     return f"{reply.code} {enhanced}{reply.text}\r\n".encode("ascii")
+
+
+def render_lines(code: int, lines: Sequence[str]) -> bytes:
+    """One reply of several lines without enhanced codes, as EHLO is answered (RFC 5321 section 4.2.1)."""
+    last = len(lines) - 1
+    return "".join(f"{code}{' ' if i == last else '-'}{line}\r\n" for i, line in enumerate(lines)).encode("ascii")
