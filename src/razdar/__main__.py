@@ -1,0 +1,7 @@
+"""`python -m razdar`, in an environment that has everything."""
+
+import sys
+
+from razdar.cli import main
+
+sys.exit(main())

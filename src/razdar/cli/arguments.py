@@ -1,0 +1,157 @@
+"""The words that each command understands. docs/commands.md is made from this table; a test keeps it fresh."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+DATA = Path("razdar-data")
+
+_ABOUT = """\
+رازدار: رلهٔ پیام‌رسانی که خودتان می‌گردانید، برای برنامه‌های Delta Chat.
+  ./razdar up      رله را روشن می‌کند و نشانی و رمزینهٔ صفحه‌اش را نشان می‌دهد.
+  ./razdar try     کار اصلی را بی‌نیاز از تلفن نشان می‌دهد.
+  ./razdar invite  دعوت‌نامهٔ یک‌بارمصرف می‌سازد.
+
+Razdar: a messenger relay that you run yourself, for the Delta Chat apps.
+  ./razdar up      starts the relay and shows the address and QR code of its page.
+  ./razdar try     shows the main job without a phone at hand.
+  ./razdar invite  makes a one-use invitation.
+
+Nothing has to be configured. `./razdar COMMAND --help` explains one command; docs/commands.md explains all.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One word of a command and what it means, in both languages."""
+
+    flag: str
+    persian: str
+    english: str
+    how: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    name: str
+    persian: str
+    english: str
+    options: tuple[Option, ...] = ()
+
+
+def _option(flag: str, persian: str, english: str, **how: Any) -> Option:
+    return Option(flag, persian, english, how)
+
+
+_DATA = _option("--data", "پوشهٔ داده‌های رله", "the relay's data folder", type=Path, default=DATA, metavar="DIR")
+_JSON = _option("--json", "برای برنامه‌ها", "for programs", action="store_true")
+_SETTINGS = (
+    _DATA,
+    _option(
+        "--config",
+        "پروندهٔ تنظیم؛ پیش‌فرض: razdar.toml در پوشهٔ داده‌ها",
+        "settings file; default: razdar.toml in the data folder",
+        type=Path,
+        metavar="FILE",
+    ),
+    _option(
+        "--domain",
+        "نام رله؛ پیش‌فرض: نامی برای همیشه از کلید خود رله",
+        "the relay's name; default: a name for life from its own key",
+        metavar="NAME",
+    ),
+    _option("--bind", "نشانی شنیدن؛ تکرارپذیر", "address to listen on; may be repeated", action="append", metavar="ADDR"),
+    _option(
+        "--ports",
+        "high، standard یا درگاه HTTPS که بقیه با آن جابه‌جا می‌شوند",
+        "high, standard, or the HTTPS port that moves all others with it",
+        metavar="high|standard|BASE",
+    ),
+    _option(
+        "--set",
+        "یک تنظیم؛ تکرارپذیر، نام‌ها در ./razdar config",
+        "one setting; may be repeated, names as in ./razdar config",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+    ),
+)
+
+COMMANDS = (
+    Command(
+        "up",
+        "رله را روشن می‌کند؛ با Ctrl-C خاموش می‌شود.",
+        "Runs the relay in the foreground; Ctrl-C ends it.",
+        (
+            *_SETTINGS,
+            _option(
+                "--change-name",
+                "نام تازه را می‌پذیرد، هرچند نشانی‌های کنونی از میان می‌روند",
+                "takes a new name although all present addresses die",
+                action="store_true",
+            ),
+            _option("--quiet", "چیزی چاپ نمی‌کند", "prints nothing", action="store_true"),
+        ),
+    ),
+    Command(
+        "invite",
+        "دعوت‌نامه‌ای می‌سازد: پیوند و رمزینه. حساب هنگام پذیرفتن ساخته می‌شود و رمز آن را تنها همان شخص می‌بیند.",
+        "Makes an invitation: a link and its QR code. The account is made when it is claimed, and only that person sees the password.",
+        (
+            _DATA,
+            _option("--uses", "چند نفر می‌توانند آن را بپذیرند", "how many people may claim it", type=int, default=1, metavar="N"),
+            _option("--days", "چند روز اعتبار دارد", "how many days it is good for", type=int, default=7, metavar="D"),
+            _option("--png", "رمزینه را در این پرونده هم می‌نویسد", "writes the QR code into this file, too", type=Path, metavar="FILE"),
+            _option(
+                "--direct",
+                "حسابی آماده برای یک تلفن که درون برنامه خوانده می‌شود",
+                "a finished account for one phone, scanned inside the app",
+                action="store_true",
+            ),
+        ),
+    ),
+    Command("status", "شمارهای رلهٔ روشن را نشان می‌دهد.", "Shows the counts of the running relay.", (_DATA, _JSON)),
+    Command(
+        "config",
+        "هر تنظیم، مقدارش، جایی که از آن آمده و دلیل پیش‌فرضش را نشان می‌دهد.",
+        "Shows every setting, its value, where it comes from and why the default is what it is.",
+        (
+            *_SETTINGS,
+            _JSON,
+            _option("--lang", "زبان دلیل‌ها", "language of the reasons", choices=("fa", "en"), metavar="fa|en"),
+        ),
+    ),
+    Command(
+        "try",
+        "رله‌ای گذرا و دو برنامهٔ واقعی Delta Chat: گفت‌وگو را و آنچه روی دیسک می‌ماند نشان می‌دهد.",
+        "A throw-away relay and two real Delta Chat cores: shows the conversation, and what stays on the disk.",
+    ),
+    Command(
+        "test",
+        "همهٔ بررسی‌ها را اجرا می‌کند؛ واژه‌های دیگر به pytest می‌رسد و آن‌گاه تنها pytest اجرا می‌شود.",
+        "Runs all checks; other words go to pytest, and then pytest runs alone.",
+        (_option("--quick", "تنها بخش تند، کمتر از یک دقیقه", "only the fast part, in less than a minute", action="store_true"),),
+    ),
+    Command("bench", "سنجش کوچک سرعت؛ واژه‌ها به bench/run.py می‌رسد.", "The small benchmark; words go to bench/run.py."),
+)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """A parser whose result has `command` (None if there was no word) and the command's options."""
+    shape = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("./razdar", description=_ABOUT, formatter_class=shape, allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=_version())
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for command in COMMANDS:
+        about = f"{command.persian}\n{command.english}"
+        sub = commands.add_parser(command.name, help=command.english, description=about, formatter_class=shape, allow_abbrev=False)
+        for option in command.options:
+            sub.add_argument(option.flag, help=f"{option.english} · {option.persian}", **option.how)
+    return parser
+
+
+def _version() -> str:
+    from razdar import __version__
+
+    return f"Razdar {__version__}"

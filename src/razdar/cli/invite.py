@@ -1,0 +1,64 @@
+"""`./razdar invite`: asks the running relay for an invitation and shows it."""
+
+import argparse
+from pathlib import Path
+
+from razdar.cli.terminal import persian_digits, say, show_qr
+from razdar.model.trouble import Trouble
+from razdar.servers.control import ask
+
+_MOST_USES, _MOST_DAYS = 1000, 365
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prints a link, or with --direct a code, and its QR code."""
+    if arguments.direct:
+        code = str(ask(arguments.data, {"op": "direct"})["dclogin"])
+        before, after = _DIRECT_BEFORE, _DIRECT_AFTER
+    else:
+        uses, days = _in_range("--uses", arguments.uses, _MOST_USES), _in_range("--days", arguments.days, _MOST_DAYS)
+        code = str(ask(arguments.data, {"op": "invite", "uses": uses, "days": days})["url"])
+        before = ("این پیوند را بفرستید یا رمزینه را نشان دهید:", "Send this link or show the code:")
+        after = _terms(uses, days)
+    say("", *before, "", f"    {code}", "")
+    show_qr(code)
+    if arguments.png is not None:
+        _write_png(code, arguments.png)
+    say("", *after, "")
+    return 0
+
+
+def _in_range(flag: str, value: int, most: int) -> int:
+    if not 1 <= value <= most:
+        raise Trouble(f"‎{flag}‎ از ۱ تا {persian_digits(str(most))} می‌شود.", f"{flag} goes from 1 to {most}.")
+    return value
+
+
+def _terms(uses: int, days: int) -> tuple[str, str]:
+    return (
+        f"برای {persian_digits(str(uses))} نفر، تا {persian_digits(str(days))} روز. رمز حساب را تنها کسی می‌بیند که دعوت را می‌پذیرد.",
+        f"For {uses} {'person' if uses == 1 else 'people'}, for {days} {'day' if days == 1 else 'days'}. "
+        "Only the person who claims it sees the password.",
+    )
+
+
+_DIRECT_BEFORE = (
+    "این رمزینه را درون برنامهٔ Delta Chat، تنها با یک تلفن، بخوانید:",
+    "Scan this code inside the Delta Chat app, with one phone only:",
+)
+_DIRECT_AFTER = (
+    "آن را برای کسی نفرستید: نام و رمز حساب در آن است و هر که آن را داشته باشد نامه‌هایش را می‌گیرد و به نام صاحبش می‌نویسد؛ "
+    "دو تلفن با یک رمزینه یک صندوق دارند.",
+    "Do not share it: it holds the account's name and password. Whoever has it receives its mail and writes in its name; "
+    "two phones that scan the same code share one mailbox.",
+)
+
+
+def _write_png(code: str, file: Path) -> None:
+    import segno  # only here
+
+    try:
+        segno.make(code, micro=False).save(str(file), kind="png", scale=8, border=4)
+    except OSError as error:
+        raise Trouble(f"{file} نوشته نشد: {error.strerror}.", f"{file} cannot be written: {error.strerror}.") from error
+    say("", f"رمزینه در {file} است.", f"The code is in {file}.")
