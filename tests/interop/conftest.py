@@ -1,0 +1,5 @@
+"""Fixtures of the laboratory for every interop test."""
+
+from tests.lab.fixtures import core, names, relay, relay_factory, scripted
+
+__all__ = ["core", "names", "relay", "relay_factory", "scripted"]
