@@ -9,7 +9,6 @@ $RAZDAR_WHEELS) replaces the network.
 
 import fcntl
 import hashlib
-import importlib.util
 import os
 import platform
 import shutil
@@ -114,8 +113,8 @@ def _alone(folder: Path) -> Iterator[None]:
 def _empty_environment(environment: Environment) -> Sequence[str]:
     """A folder with a Python and nothing else; returns the pip command that installs into it."""
     base = _base_python()
-    has_pip, has_ensurepip = _pip_version(base) >= _PIP, _can_import(base, "ensurepip")
-    if not _can_import(base, "venv") or not (has_pip or has_ensurepip):
+    has_pip, has_ensurepip = _pip_version(base) >= _PIP, _works(base, "import ensurepip; ensurepip.version()")
+    if not _works(base, "import venv") or not (has_pip or has_ensurepip):
         raise Trouble(
             "ماژول venv یا pip پایتون نصب نیست؛ این را اجرا کنید: apt install python3-venv",
             "Python's venv module or pip is missing; run: apt install python3-venv",
@@ -144,10 +143,8 @@ def _base_python() -> str:
     return os.environ.get("RAZDAR_PYTHON") or str(getattr(sys, "_base_executable", sys.executable))
 
 
-def _can_import(python: str, module: str) -> bool:
-    if python == sys.executable:
-        return importlib.util.find_spec(module) is not None
-    return subprocess.run([python, "-I", "-c", f"import {module}"], check=False, capture_output=True).returncode == 0  # noqa: S603
+def _works(python: str, line: str) -> bool:
+    return subprocess.run([python, "-I", "-c", line], check=False, capture_output=True).returncode == 0  # noqa: S603
 
 
 def _pip_version(python: str) -> tuple[int, ...]:
