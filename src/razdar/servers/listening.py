@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from razdar.adapters.ready import Listener
+from razdar.model.listener import Listener
 from razdar.model.trouble import address_absent, port_forbidden, port_taken
 
 BACKLOG = 1024

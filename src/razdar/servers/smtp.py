@@ -48,7 +48,7 @@ class SmtpConnection(Connection):
     def next_step(self) -> Coroutine[Any, Any, None] | None:
         """Events that need no waiting are answered here; the first that does comes back as work."""
         while (event := self.engine.next_event()) is not None:
-            if isinstance(event, (LoginOffered, MessageReceived, TlsRequested)):
+            if isinstance(event, (LoginOffered, MessageReceived, TlsRequested)) or (self._login and isinstance(event, ContentOffered)):
                 return self._wait_for(event)
             self.engine.answer(self._decide(event))
         return None
@@ -70,8 +70,6 @@ class SmtpConnection(Connection):
             return self._decide_for_stranger(event)
         if isinstance(event, SenderOffered):
             return self._desk.submit.check_sender(login, event.address)
-        if isinstance(event, ContentOffered):
-            return self._desk.submit.check_rate(login)
         return ACCEPT  # one bad recipient must not silence a group: services/deliver.py reports it
 
     def _decide_for_stranger(self, event: Event) -> Verdict:
@@ -87,6 +85,8 @@ class SmtpConnection(Connection):
             await self.start_tls()
         elif isinstance(event, LoginOffered):
             self.engine.answer(await self._log_in(event))
+        elif isinstance(event, ContentOffered) and self._login is not None:
+            self.engine.answer(await self._desk.submit.wait_for_rate(self._login))
         elif isinstance(event, MessageReceived):
             self.engine.answer(await self._submit(event))
 

@@ -1,7 +1,8 @@
 """Puts one message into the mailboxes of everybody here who may get it, sealed once, in one transaction.
 
 **One bad recipient never silences a group** (docs/interop.md): whoever cannot receive costs the others nothing; the sender finds a delivery
-report in the own mailbox, committed together with the message. Only when nobody at all can receive is the message refused.
+report in the own mailbox, committed together with the message. Only when nobody at all can receive is the message refused; the sender's own
+copy for the other devices does not count as somebody, because a refusal is the one notice that every client shows.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from razdar.model.address import Address
-from razdar.model.ids import AccountId, BodyId, MailboxId, Uid
+from razdar.model.ids import AccountId, MailboxId, Uid
 from razdar.model.message import EntrySecret
 from razdar.model.verdict import Refusal
 from razdar.policy.quota import ShareBook, charge, is_full
@@ -21,6 +22,7 @@ from razdar.ports.crew import Crew, CrewBusy
 from razdar.ports.store import Body, Delivery, Entry, NewEntry, Recipient, Store
 from razdar.services.calendar import Calendar
 from razdar.services.directory import Directory
+from razdar.services.randomness import random_body_id, random_share
 from razdar.settings import Settings
 from razdar.vault.body import encrypt_body
 from razdar.vault.seal import seal
@@ -74,6 +76,7 @@ class Deliver:
         unknowns: RateBook,
         settings: Callable[[], Settings],
         domain: str,
+        wake: Callable[[Sequence[AccountId]], None],
     ) -> None:
         self._store = store
         self._directory = directory
@@ -86,19 +89,22 @@ class Deliver:
         self._unknowns = unknowns
         self._settings = settings
         self._domain = domain
+        self._wake = wake
 
     async def __call__(self, sender: Sender, recipients: Sequence[Address], message: bytes) -> Refusal | None:
         """None: the message is on stable storage for everyone who can receive it. Raises `StoreUnavailable`."""
         audience = await self._gather(sender, list(dict.fromkeys(recipients)), len(message))
-        if not audience.members:
+        if audience.failures and all(account == sender.account for _, account, _ in audience.members):
             return audience.failures[0][1] if len(audience.failures) == 1 else replies.NO_RECIPIENT
         members = [(address, MailboxId(account), known.public_key) for address, account, known in audience.members]
         parcels = [await self._seal(members, message)]
         if audience.failures:
             parcels.append(await self._report(sender, audience.failures, message))
         missed = await self._commit(parcels)
-        for _, account, _ in audience.members:
+        others = [account for _, account, _ in audience.members if account != sender.account]
+        for account in others:
             self._shares.add(account, sender.account, len(message))
+        self._wake(others)
         if missed:  # deleted between the look-up and the commit
             await self._commit([await self._report(sender, [(address, replies.NO_SUCH_USER) for address in missed], message)])
         return None
@@ -135,7 +141,7 @@ class Deliver:
         for start in range(0, len(cold), LOOKUPS_AT_ONCE):
             batch = cold[start : start + LOOKUPS_AT_ONCE]
             if not self._unknowns.has(sender.account, self._clock.monotonic()):
-                audience.failures += [(address, replies.RECIPIENT_RATE_EXCEEDED) for address in cold[start:]]
+                audience.failures += [(address, replies.TOO_MANY_UNKNOWN) for address in cold[start:]]
                 break
             found = await asyncio.gather(*(self._directory.identify(address) for address in batch), return_exceptions=True)
             for address, answer in zip(batch, found, strict=True):
@@ -164,17 +170,18 @@ class Deliver:
     async def _seal(self, members: Sequence[tuple[Address | None, MailboxId, bytes]], message: bytes) -> _Parcel:
         size = len(message)
         expires = message_expiry(self._calendar.day, size, self._settings())
-        body = BodyId(int.from_bytes(self._entropy(8), "big") >> 1 or 1)
+        body = random_body_id(self._entropy)
         content_key = self._entropy(32)
         now = self._clock.now()
-        charges = [self._charge(size) for _ in members]
+        quota = self._settings().quota_bytes
 
         def work() -> Delivery:
             blob = encrypt_body(content_key, message)
             entries = []
-            for (_, mailbox, public_key), units in zip(members, charges, strict=True):
-                secret = EntrySecret(body, content_key, size, now, charge=units)
-                entries.append(NewEntry(mailbox, seal(public_key, secret), units))
+            for _, mailbox, public_key in members:
+                units, share = charge(size, quota, self._entropy(4)), random_share(self._entropy)
+                secret = EntrySecret(body, content_key, size, now, charge=units, share=share)
+                entries.append(NewEntry(mailbox, seal(public_key, secret), units, share))
             return Delivery(Body(body, blob, expires), entries)
 
         if len(members) <= INLINE_SEALS and size <= INLINE_BYTES:
@@ -182,9 +189,6 @@ class Deliver:
         else:
             delivery = await self._crew.run(work)
         return _Parcel(delivery, [address for address, _, _ in members])
-
-    def _charge(self, size_bytes: int) -> int:
-        return charge(size_bytes, self._settings().quota_bytes, self._entropy(4))
 
     async def _report(self, sender: Sender, failures: Sequence[Failure], message: bytes) -> _Parcel:
         report = delivery_report(

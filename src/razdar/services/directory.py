@@ -14,16 +14,16 @@ class Directory:
     def __init__(self, crew: Crew, id_key: bytes, cache: AddressCache) -> None:
         self._crew = crew
         self._id_key = id_key
-        self._cache = cache
+        self.cache = cache
 
     def known(self, address: Address) -> AccountId | None:
         """The id if it costs nothing to tell it. Says nothing about whether the account exists."""
-        return self._cache.find(address)
+        return self.cache.find(address)
 
     async def identify(self, address: Address) -> AccountId:
         """The id of the account that this address has or would have. Raises `CrewBusy`."""
-        found = self._cache.find(address)
+        found = self.cache.find(address)
         if found is None:
             found = await self._crew.run(lambda: derive_id(self._id_key, address))
-            self._cache.remember(address, found)
+            self.cache.remember(address, found)
         return found

@@ -86,7 +86,7 @@ class Folders:
                 raise FolderRefused("INBOX cannot be deleted", "CANNOT")
             entries = await self._store.entries(folder.id)
             opened = [(entry.uid, unseal(login.private_key, entry.seal)) for entry in entries]
-            await self._store.delete_mailbox(folder.id, [Removal(uid, secret.body, secret.charge) for uid, secret in opened])
+            await self._store.delete_mailbox(folder.id, [Removal(uid, secret.body, secret.charge, secret.share) for uid, secret in opened])
             self._bus.publish(folder.id, Removed([uid for uid, _ in opened]))
 
     async def rename(self, login: Login, source: str, target: str) -> None:

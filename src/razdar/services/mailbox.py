@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 
 from razdar.model.ids import Uid
 from razdar.model.message import EntrySecret, Flag
-from razdar.policy.quota import charge, is_full, unit_bytes
+from razdar.policy.quota import ShareBook, charge, is_full, unit_bytes
 from razdar.ports.bus import Added, Bus, Change, Removed, Resealed
 from razdar.ports.clock import Entropy
 from razdar.ports.crew import Crew
 from razdar.ports.store import Duplicate, Entry, Removal, Store
 from razdar.services.accounts import Login
 from razdar.services.folders import Folder, Folders
+from razdar.services.randomness import random_share
 from razdar.settings import Settings
 from razdar.vault.body import decrypt_body
 from razdar.vault.seal import SealBroken, seal, unseal
@@ -50,11 +51,21 @@ class OverQuota(Exception):  # noqa: N818 - the account's state
 class Mailboxes:
     """What opened mailboxes share."""
 
-    def __init__(self, store: Store, bus: Bus, crew: Crew, folders: Folders, entropy: Entropy, settings: Callable[[], Settings]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        bus: Bus,
+        crew: Crew,
+        folders: Folders,
+        shares: ShareBook,
+        entropy: Entropy,
+        settings: Callable[[], Settings],
+    ) -> None:
         self.store = store
         self.bus = bus
         self.crew = crew
         self.folders = folders
+        self.shares = shares
         self.entropy = entropy
         self.settings = settings
 
@@ -62,6 +73,14 @@ class Mailboxes:
         """The mailbox as it stands now; `listener` hears of every change from this moment on, until `close`."""
         folder = await self.folders.find(login, name)
         return None if folder is None else await OpenMailbox.open(self, login, folder, listener)
+
+    async def opened(self, login: Login, folder: Folder) -> "Sequence[Opened]":
+        """Everything in a folder that is not selected, seals opened."""
+        mailbox = await OpenMailbox.open(self, login, folder, lambda _: None)
+        try:
+            return tuple((await mailbox.opened(mailbox.uids)).values())
+        finally:
+            mailbox.close()
 
     async def used_bytes(self, login: Login) -> int:
         """What the account is charged with; coarse (docs/storage.md)."""
@@ -173,7 +192,7 @@ class OpenMailbox:
         return await self._shared.crew.run(lambda: decrypt_body(secret.content_key, blob))
 
     async def _forget(self, uid: Uid, secret: EntrySecret) -> None:
-        await self._shared.store.remove(self.folder.id, [Removal(uid, secret.body, secret.charge)])
+        await self._shared.store.remove(self.folder.id, [removal(uid, secret)])
         self._shared.bus.publish(self.folder.id, Removed([uid]))
 
     # changing
@@ -218,9 +237,10 @@ class OpenMailbox:
     async def _remove(self, entries: dict[Uid, Opened]) -> Sequence[Uid]:
         if not entries:
             return ()
-        removals = [Removal(uid, entry.secret.body, entry.secret.charge) for uid, entry in entries.items()]
+        removals = [removal(uid, entry.secret) for uid, entry in entries.items()]
         gone = await self._shared.store.remove(self.folder.id, removals)
         self._fetched.difference_update(gone)
+        self._shared.shares.release(self._login.account, sum(entries[uid].secret.size_bytes for uid in gone))
         self._shared.bus.publish(self.folder.id, Removed(gone))
         return gone
 
@@ -229,7 +249,8 @@ class OpenMailbox:
         opened = await self.opened(uids)
         charges = await self._shared.charge_for(self._login, [entry.secret.size_bytes for entry in opened.values()])
         secrets = {
-            uid: replace(entry.secret, charge=units) for (uid, entry), units in zip(opened.items(), charges, strict=True)
+            uid: replace(entry.secret, charge=units, share=random_share(self._shared.entropy))
+            for (uid, entry), units in zip(opened.items(), charges, strict=True)
         }
         duplicates, entries = await self._duplicates(secrets, opened, target)
         assigned = dict(await self._shared.store.copy(self.folder.id, target.id, duplicates))
@@ -257,7 +278,7 @@ class OpenMailbox:
         resealed = {
             uid: seal(self._login.public_key, with_flags(secret, names[uid], keywords)) for uid, secret in secrets.items()
         }
-        duplicates = [Duplicate(uid, secret.body, resealed[uid], secret.charge) for uid, secret in secrets.items()]
+        duplicates = [Duplicate(uid, secret.body, resealed[uid], secret.charge, secret.share) for uid, secret in secrets.items()]
         return duplicates, {uid: (resealed[uid], opened[uid].expires) for uid in secrets}
 
     def _announce(self, target: Folder, entries: dict[Uid, tuple[bytes, int]], assigned: dict[Uid, Uid]) -> None:
@@ -304,3 +325,8 @@ def with_flags(secret: EntrySecret, names: Iterable[str], keywords: Sequence[str
         elif folded in positions:
             bits |= 1 << positions[folded]
     return replace(secret, flags=flags, keywords=bits)
+
+
+def removal(uid: Uid, secret: EntrySecret) -> Removal:
+    """What the store must know to let the entry go."""
+    return Removal(uid, secret.body, secret.charge, secret.share)

@@ -1,5 +1,6 @@
 """Submission: somebody who is logged in hands us a message (RFC 6409). Policies decide, in the order of what they cost."""
 
+import asyncio
 from collections.abc import Callable
 
 from razdar.model.address import Address
@@ -15,6 +16,9 @@ from razdar.settings import Settings
 from razdar.wire.hygiene import for_mailbox, for_submission
 from razdar.wire.smtp import replies
 
+PATIENCE_S = 40.0
+"""The client gives up a command after 60 s."""
+
 
 class Submit:
     """From a logged-in client to the mailboxes of this relay; other relays come later."""
@@ -29,9 +33,20 @@ class Submit:
         """At MAIL FROM: nobody sends under another name."""
         return check_sender(login.address, sender)
 
-    def check_rate(self, login: Login) -> Verdict:
-        """Before the content is read, so that a flood costs its sender more than us."""
-        return ACCEPT if self._rates.take(login.account, self._clock.monotonic()) else replies.RATE_EXCEEDED
+    async def wait_for_rate(self, login: Login) -> Verdict:
+        """Before the content is read: whoever sends too fast is slowed down, and refused only if that takes too long.
+
+        A refusal costs the client one of its six tries, and it tries again with every new message, so six quick messages would make it give up
+        the first (docs/interop.md); waiting costs it nothing below its 60 s of patience.
+        """
+        waited_s = 0.0
+        pause_s = max(0.05, 60.0 / self._settings().send_per_minute)
+        while not self._rates.take(login.account, self._clock.monotonic()):
+            if waited_s + pause_s > PATIENCE_S:
+                return replies.RATE_EXCEEDED
+            await asyncio.sleep(pause_s)
+            waited_s += pause_s
+        return ACCEPT
 
     def check_content(self, login: Login, content: bytes) -> Verdict:
         """What the content must be, whether it is submitted or appended."""

@@ -40,6 +40,7 @@ class Pusher:
         self._clock = clock
         self._accounts: OrderedDict[AccountId, None] = OrderedDict()
         self._attempts: list[_Attempt] = []
+        self._waiting: set[bytes] = set()
         self._tokenless: OrderedDict[AccountId, None] = OrderedDict()
         self._news = asyncio.Event()
 
@@ -89,16 +90,18 @@ class Pusher:
             self._tokenless[account] = None
             if len(self._tokenless) > TOKENLESS_MAX:
                 self._tokenless.popitem(last=False)
-        waiting = {attempt.token for attempt in self._attempts if attempt.account == account}
         for token in tokens:
-            if token not in waiting and len(self._attempts) < WAITING_MAX:
+            if token not in self._waiting and len(self._attempts) < WAITING_MAX:
+                self._waiting.add(token)
                 heapq.heappush(self._attempts, _Attempt(now, FIRST_DELAY_S, now, account, token))
 
     async def _try(self, attempt: _Attempt) -> None:
         outcome = await self._gate.notify(attempt.token)
         if outcome is PushOutcome.FORGOTTEN:
             await self._store.forget_token(attempt.account, attempt.token)
-        elif outcome is PushOutcome.FAILED and attempt.due + attempt.delay_s - attempt.began < GIVE_UP_S:
+        if outcome is PushOutcome.FAILED and attempt.due + attempt.delay_s - attempt.began < GIVE_UP_S:
             attempt.due = self._clock.monotonic() + attempt.delay_s
             attempt.delay_s *= 8
             heapq.heappush(self._attempts, attempt)
+            return
+        self._waiting.discard(attempt.token)

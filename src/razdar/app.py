@@ -1,0 +1,335 @@
+"""The composition root: the only file that sees every part. It builds them, opens the doors, and closes everything in order at the end."""
+
+import asyncio
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from razdar import __version__
+from razdar.adapters.addresses import own_addresses
+from razdar.adapters.bus import LocalBus
+from razdar.adapters.clock import SystemClock
+from razdar.adapters.crew import ThreadCrew
+from razdar.adapters.identity import Identity, open_identity
+from razdar.adapters.process import keep_memory_private
+from razdar.adapters.push import HttpPushGate
+from razdar.adapters.ready import Ready, remove_ready, write_ready
+from razdar.adapters.sqlite.store import SqliteStore, open_store
+from razdar.adapters.tls import TlsMaterial, open_tls
+from razdar.config import RunConfig
+from razdar.model.trouble import Trouble
+from razdar.policy.metadata import server_metadata
+from razdar.policy.quota import ShareBook
+from razdar.policy.rate import RateBook
+from razdar.servers.alpn import AlpnRouter
+from razdar.servers.connection import Registry
+from razdar.servers.control import ControlServer, control_path
+from razdar.servers.http import HttpEdge, HttpLimits
+from razdar.servers.imap.connection import ImapConnection
+from razdar.servers.imap.desk import ImapDesk
+from razdar.servers.journal import Journal
+from razdar.servers.listening import Door, listen
+from razdar.servers.smtp import SmtpConnection, SmtpDesk
+from razdar.services.accounts import Accounts
+from razdar.services.append import Appender
+from razdar.services.calendar import Calendar
+from razdar.services.deliver import Deliver
+from razdar.services.directory import Directory
+from razdar.services.folders import Folders
+from razdar.services.invites import Invites
+from razdar.services.mailbox import Mailboxes
+from razdar.services.submit import Submit
+from razdar.services.tokens import Tokens
+from razdar.settings import Settings, port_layout
+from razdar.vault.cache import BOOT_KEY_BYTES, AddressCache, LoginCache
+from razdar.wire.imap.session import Capabilities, ImapLimits
+from razdar.wire.smtp.session import Role, SmtpLimits
+from razdar.workers.keeper import Keeper
+from razdar.workers.push import Pusher
+
+CAPABILITIES = Capabilities(
+    after_login=(
+        "IMAP4rev1 LITERAL- SASL-IR ID ENABLE NAMESPACE IDLE MOVE UIDPLUS UNSELECT QUOTA QUOTA=RES-STORAGE METADATA "
+        "LIST-EXTENDED LIST-STATUS XCHATMAIL XDELTAPUSH"
+    ).split()
+)
+"""COMPRESS=DEFLATE is left out: clients switch it on whenever it is announced, and it would double the memory of an idle connection."""
+GOODBYE_S = 5.0
+
+
+class Current:
+    """The configuration in force; a reload puts another one here."""
+
+    def __init__(self, config: RunConfig) -> None:
+        self.config = config
+
+    def __call__(self) -> Settings:
+        return self.config.settings
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the doors and the chores are made of."""
+
+    current: Current
+    identity: Identity
+    tls: TlsMaterial
+    store: SqliteStore
+    bus: LocalBus
+    journal: Journal
+    calendar: Calendar
+    shares: ShareBook
+    accounts: Accounts
+    invites: Invites
+    folders: Folders
+    mailboxes: Mailboxes
+    appender: Appender
+    submit: Submit
+    tokens: Tokens
+    pusher: Pusher
+    clock: SystemClock
+
+
+async def serve(config: RunConfig, on_ready: Callable[[Ready], None]) -> None:
+    """Runs until SIGTERM or SIGINT. Raises `Trouble` if it cannot start; then nothing is left open."""
+    keep_memory_private()
+    async with AsyncExitStack() as stack:
+        parts = await _build(config, stack)
+        await _run(parts, stack, on_ready)
+
+
+# building
+
+
+async def _build(config: RunConfig, stack: AsyncExitStack) -> Parts:
+    current, clock, bus, journal = Current(config), SystemClock(), LocalBus(), Journal()
+    settings = config.settings
+    identity = open_identity(config.data, settings.domain, secrets.token_bytes, change_name=config.change_name)
+    store = await open_store(config.data, reserve_bytes=settings.reserve_bytes, wal_bytes=settings.wal_bytes)
+    stack.push_async_callback(store.close)
+    remove_ready(config.data)
+    names = [identity.domain, *([settings.advertise] if settings.advertise else []), *own_addresses(settings.bind)]
+    tls = open_tls(config.data, names, clock.now(), certificate=settings.certificate, key=settings.certificate_key)
+    doorkeeper = ThreadCrew(settings.argon2_at_once, settings.argon2_waiting)
+    desk = ThreadCrew(2, settings.argon2_waiting)
+    stack.callback(doorkeeper.close)
+    stack.callback(desk.close)
+    boot_key = secrets.token_bytes(BOOT_KEY_BYTES)
+    calendar = Calendar(store, clock, await store.day())
+    directory = Directory(doorkeeper, identity.id_key, AddressCache(boot_key))
+    entropy, domain = secrets.token_bytes, identity.domain
+    gate = HttpPushGate(settings.push_url)
+    stack.push_async_callback(gate.close)
+    pusher = Pusher(store, gate, clock)
+    accounts = Accounts(store, doorkeeper, directory, calendar, bus, entropy, LoginCache(boot_key), current, domain)
+    shares = ShareBook()
+    lookups = Directory(desk, identity.id_key, directory.cache)
+    unknowns = RateBook(settings.unknown_per_minute, settings.unknown_per_minute)
+    deliver = Deliver(store, lookups, calendar, bus, desk, clock, entropy, shares, unknowns, current, domain, pusher.wake)
+    submit = Submit(deliver, RateBook(settings.send_per_minute, settings.send_burst), clock, current)
+    folders = Folders(store, bus)
+    mailboxes = Mailboxes(store, bus, desk, folders, shares, entropy, current)
+    return Parts(
+        current=current,
+        identity=identity,
+        tls=tls,
+        store=store,
+        bus=bus,
+        journal=journal,
+        calendar=calendar,
+        shares=shares,
+        accounts=accounts,
+        invites=Invites(store, accounts, directory, calendar, entropy, current, domain),
+        folders=folders,
+        mailboxes=mailboxes,
+        appender=Appender(mailboxes, submit, calendar, clock),
+        submit=submit,
+        tokens=Tokens(store, calendar, pusher.token_added),
+        pusher=pusher,
+        clock=clock,
+    )
+
+
+# opening, running, closing
+
+
+async def _run(parts: Parts, stack: AsyncExitStack, on_ready: Callable[[Ready], None]) -> None:
+    settings = parts.current()
+    ports = port_layout(settings.ports)
+    registry = Registry(settings.connections)
+    edge = HttpEdge(make_app(_site(parts, ports)), HttpLimits(), parts.journal)
+    servers, listeners = await listen(_doors(parts, registry, edge), ports, settings.bind)
+    stack.callback(edge.close)
+    stack.push_async_callback(_close, servers, registry)
+    control = ControlServer(control_path(parts.current.config.data), _operations(parts, registry, ports), parts.journal)
+    await control.start()
+    stack.push_async_callback(control.close)
+    ready = Ready(
+        pid=os.getpid(),
+        domain=parts.identity.domain,
+        version=__version__,
+        listeners=listeners,
+        page=_page(parts, ports),
+        fingerprint=parts.tls.fingerprint if parts.tls.self_signed else "",
+        data=parts.current.config.data,
+    )
+    write_ready(ready)
+    stack.callback(remove_ready, parts.current.config.data)
+    on_ready(ready)
+    await _until_stopped(parts)
+
+
+async def _until_stopped(parts: Parts) -> None:
+    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    loop.add_signal_handler(signal.SIGHUP, _reload, parts)
+    keeper = Keeper(_chores(parts), parts.journal)
+    owned = [loop.create_task(keeper.run())]
+    if parts.current().push:
+        owned.append(loop.create_task(parts.pusher.run()))
+    await stopped.wait()
+    for task in owned:
+        task.cancel()
+    await asyncio.gather(*owned, return_exceptions=True)
+
+
+async def _close(servers: list[asyncio.Server], registry: Registry) -> None:
+    """No new connections; those that live hear a word of farewell and have a moment to go."""
+    for server in servers:
+        server.close()
+    for connection in tuple(registry.live):
+        connection.say_goodbye()
+    deadline = asyncio.get_running_loop().time() + GOODBYE_S
+    while registry.live and asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(0.02)
+    for connection in tuple(registry.live):
+        connection.abort()
+
+
+def _reload(parts: Parts) -> None:
+    """SIGHUP: configuration and certificate are read again; a mistake in them leaves the old ones in force."""
+    try:
+        parts.current.config = parts.current.config.reload()
+        parts.tls.reload()
+    except Trouble as trouble:
+        parts.journal.note("reload.refused")
+        print(trouble.english, file=sys.stderr)  # noqa: T201 - the operator's terminal; names files and settings only
+    else:
+        parts.journal.note("reload.done")
+
+
+def _chores(parts: Parts) -> list[Callable[[], Awaitable[None]]]:
+    async def pass_day() -> None:
+        if await parts.calendar.tick():
+            parts.shares.pass_day(parts.current().keep_days)
+            await parts.accounts.prolong_all(parts.bus.watched_accounts())
+
+    async def certificate() -> None:
+        if parts.tls.reload_if_changed():
+            parts.journal.note("certificate.reloaded")
+
+    return [pass_day, certificate]
+
+
+# doors
+
+
+def _doors(parts: Parts, registry: Registry, edge: HttpEdge) -> dict[str, Door]:
+    """What answers on which port; names as in `settings.port_layout`."""
+    settings, tls = parts.current(), parts.tls
+    line = (registry, parts.journal)
+    smtp_desk = SmtpDesk(
+        parts.accounts,
+        parts.submit,
+        parts.identity.domain,
+        SmtpLimits(
+            line_bytes=settings.smtp_line_bytes,
+            message_bytes=settings.message_bytes,
+            recipients=settings.recipients,
+            login_failures=settings.login_failures,
+        ),
+    )
+    imap_limits = ImapLimits(
+        line_bytes=settings.imap_line_bytes, message_bytes=settings.message_bytes, login_failures=settings.login_failures
+    )
+    imap_desk = ImapDesk(
+        parts.accounts,
+        parts.folders,
+        parts.mailboxes,
+        parts.appender,
+        parts.tokens,
+        parts.clock,
+        parts.current,
+        lambda: {name: value.encode() for name, value in server_metadata(parts.current()).items()},
+        imap_limits,
+        CAPABILITIES,
+    )
+    patience = (float(settings.login_seconds), float(settings.idle_seconds))
+    submission = partial(SmtpConnection, smtp_desk, Role.SUBMISSION, *line, tls.smtp, *patience)
+    relay = partial(SmtpConnection, smtp_desk, Role.RELAY, *line, tls.smtp, *patience)
+    imap = partial(ImapConnection, imap_desk, *line, tls.imap, *patience)
+    shared = partial(AlpnRouter, {"imap": imap, "smtp": submission, "http/1.1": edge.protocol_factory})
+    return {
+        "smtp": Door(relay),
+        "http": Door(edge.protocol_factory),
+        "imap": Door(imap),
+        "https": Door(shared, tls.shared),
+        "submissions": Door(submission, tls.smtp),
+        "submission": Door(submission),
+        "imaps": Door(imap, tls.imap),
+    }
+
+
+# what the pages and the control socket ask
+
+
+def _host(parts: Parts) -> str:
+    """What links carry: the operator's word, the domain if a certificate vouches for it, else this machine's address."""
+    settings = parts.current()
+    if settings.advertise:
+        return settings.advertise
+    return own_addresses(settings.bind)[0] if parts.tls.self_signed else parts.identity.domain
+
+
+def _page(parts: Parts, ports: Mapping[str, int]) -> str:
+    host = _host(parts)
+    port = "" if ports["https"] == 443 else f":{ports['https']}"  # noqa: PLR2004
+    return f"https://{f'[{host}]' if ':' in host else host}{port}/"
+
+
+def _operations(parts: Parts, registry: Registry, ports: Mapping[str, int]) -> dict[str, Callable[[Mapping[str, Any]], Awaitable[Any]]]:
+    async def invite(request: Mapping[str, Any]) -> dict[str, Any]:
+        token = await parts.invites.make(int(request.get("uses", 1)), int(request.get("days", 7)))
+        return {"url": f"{_page(parts, ports)}i/{token}"}
+
+    async def direct(_: Mapping[str, Any]) -> dict[str, Any]:
+        address, password = await parts.invites.direct()
+        return {"dclogin": dclogin(address, password, _server(parts, ports, _host(parts)))}
+
+    async def status(_: Mapping[str, Any]) -> dict[str, Any]:
+        totals = await parts.store.totals()
+        return {
+            "domain": parts.identity.domain,
+            "version": __version__,
+            "relay_day": parts.calendar.day,
+            "accounts": totals.accounts,
+            "waiting_messages": totals.entries,
+            "stored_bodies": totals.bodies,
+            "disk_bytes": totals.disk_bytes,
+            "connections": len(registry.live),
+            "events": dict(parts.journal.counts),
+        }
+
+    async def reload(_: Mapping[str, Any]) -> dict[str, Any]:
+        parts.current.config = parts.current.config.reload()
+        parts.tls.reload()
+        return {}
+
+    return {"invite": invite, "direct": direct, "status": status, "reload": reload}

@@ -1,0 +1,59 @@
+"""What every IMAP connection needs, and what a handler sees of its connection."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from razdar.model.ids import AccountId
+from razdar.ports.bus import Change
+from razdar.ports.clock import Clock
+from razdar.services.accounts import Accounts, Login
+from razdar.services.append import Appender
+from razdar.services.folders import Folders
+from razdar.services.mailbox import Mailboxes, OpenMailbox
+from razdar.services.tokens import Tokens
+from razdar.settings import Settings
+from razdar.wire.imap.session import Capabilities, ImapLimits, ImapSession
+from razdar.wire.imap.view import MailboxView
+
+
+@dataclass(frozen=True, slots=True)
+class ImapDesk:
+    """Shared by all connections."""
+
+    accounts: Accounts
+    folders: Folders
+    mailboxes: Mailboxes
+    appender: Appender
+    tokens: Tokens
+    clock: Clock
+    settings: Callable[[], Settings]
+    server_metadata: Callable[[], Mapping[str, bytes]]
+    limits: ImapLimits
+    capabilities: Capabilities
+
+
+@dataclass(slots=True)
+class Selection:
+    """The mailbox that is selected."""
+
+    mailbox: OpenMailbox
+    view: MailboxView
+
+
+class Counter(Protocol):
+    """Where a connection's handlers look and what they change."""
+
+    desk: ImapDesk
+    session: ImapSession
+    login: Login | None
+    selection: Selection | None
+
+    async def drain(self) -> None: ...
+    def listen(self, change: Change) -> None: ...
+    def count(self, event: str) -> None: ...
+    def watch(self, account: AccountId) -> None: ...
+
+
+Handler = Callable[[Any, Any], Awaitable[None]]
+"""Takes the connection and the command, and answers it."""

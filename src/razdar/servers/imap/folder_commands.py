@@ -1,0 +1,137 @@
+"""Handlers of commands about folders."""
+
+from collections.abc import Awaitable, Callable, Iterable
+
+from razdar.model.message import Flag
+from razdar.model.verdict import Refusal
+from razdar.servers.imap.desk import Counter
+from razdar.services.accounts import Login
+from razdar.services.folders import Folder, FolderRefused
+from razdar.services.mailbox import OverQuota
+from razdar.wire.imap import commands as c
+from razdar.wire.imap import responses as r
+from razdar.wire.imap.list_match import matches
+
+NO_SUCH_FOLDER = ("There is no folder of that name", "NONEXISTENT")
+
+
+def required(login: Login | None) -> Login:
+    """The engine lets no such command through before login."""
+    if login is None:
+        raise RuntimeError("a command that needs a login came without one")
+    return login
+
+
+async def create(counter: Counter, command: c.Create) -> None:
+    await _change(counter, counter.desk.folders.create(required(counter.login), command.mailbox))
+
+
+async def delete(counter: Counter, command: c.Delete) -> None:
+    await _change(counter, counter.desk.folders.delete(required(counter.login), command.mailbox))
+
+
+async def rename(counter: Counter, command: c.Rename) -> None:
+    await _change(counter, counter.desk.folders.rename(required(counter.login), command.source, command.target))
+
+
+async def subscribe(counter: Counter, command: c.Subscribe) -> None:
+    await _change(counter, counter.desk.folders.subscribe(required(counter.login), command.mailbox, is_subscribed=True))
+
+
+async def unsubscribe(counter: Counter, command: c.Unsubscribe) -> None:
+    await _change(counter, counter.desk.folders.subscribe(required(counter.login), command.mailbox, is_subscribed=False))
+
+
+async def _change(counter: Counter, change: Awaitable[object]) -> None:
+    try:
+        await change
+    except FolderRefused as refused:
+        counter.session.no(refused.text, refused.code)
+    else:
+        counter.session.ok()
+
+
+async def list_folders(counter: Counter, command: c.List) -> None:
+    if command.patterns == ("",) and not command.is_lsub:  # asks for the delimiter (RFC 3501 section 6.3.8)
+        counter.session.untagged(r.listed("", ("\\Noselect",)))
+        counter.session.ok()
+        return
+    folders = await counter.desk.folders.all(required(counter.login))
+    only_subscribed = command.is_lsub or "SUBSCRIBED" in command.selection
+    patterns = [command.reference + pattern for pattern in command.patterns]
+    for folder in folders:
+        named = any(matches(pattern, folder.secret.name) for pattern in patterns)
+        if named and (folder.secret.is_subscribed or not only_subscribed):
+            attributes = _attributes(folder, folders, command)
+            counter.session.untagged(r.listed(folder.secret.name, attributes, is_lsub=command.is_lsub))
+            if command.status_items:
+                await _send_status(counter, folder, command.status_items)
+    counter.session.ok()
+
+
+def _attributes(folder: Folder, folders: Iterable[Folder], command: c.List) -> list[str]:
+    if command.is_lsub:
+        return []
+    has_children = any(other.secret.name.startswith(folder.secret.name + r.DELIMITER) for other in folders)
+    attributes = ["\\HasChildren" if has_children else "\\HasNoChildren"]
+    if folder.secret.is_subscribed and ("SUBSCRIBED" in command.selection or "SUBSCRIBED" in command.returns):
+        attributes.append("\\Subscribed")
+    return attributes
+
+
+async def status(counter: Counter, command: c.Status) -> None:
+    folder = await counter.desk.folders.find(required(counter.login), command.mailbox)
+    if folder is None:
+        counter.session.no(*NO_SUCH_FOLDER)
+        return
+    await _send_status(counter, folder, command.items)
+    counter.session.ok()
+
+
+async def _send_status(counter: Counter, folder: Folder, items: Iterable[str]) -> None:
+    """MESSAGES, UIDNEXT and UIDVALIDITY open no seal; the others open all of them."""
+    record = folder.record
+    known = {"MESSAGES": record.messages, "UIDNEXT": record.uid_next, "UIDVALIDITY": record.uid_validity, "RECENT": 0}
+    wanted = [item for item in items if item in known or item in _OPENING]
+    if any(item in _OPENING for item in wanted):
+        secrets = [entry.secret for entry in await counter.desk.mailboxes.opened(required(counter.login), folder)]
+        known |= {
+            "UNSEEN": sum(not secret.flags & Flag.SEEN for secret in secrets),
+            "DELETED": sum(bool(secret.flags & Flag.DELETED) for secret in secrets),
+            "SIZE": sum(secret.size_bytes for secret in secrets),
+        }
+    counter.session.untagged(r.status(folder.secret.name, {item: known[item] for item in wanted}))
+
+
+_OPENING = ("UNSEEN", "DELETED", "SIZE")
+
+
+async def append(counter: Counter, command: c.Append) -> None:
+    login = required(counter.login)
+    folder = await counter.desk.folders.find(login, command.mailbox)
+    if folder is None:
+        counter.session.no("There is no folder of that name", "TRYCREATE")
+        return
+    try:
+        answer = await counter.desk.appender(login, folder, command.message, command.flags, command.internal_date)
+    except FolderRefused as refused:
+        counter.session.no(refused.text, refused.code)
+    except OverQuota:
+        counter.session.no("The mailbox is full", "OVERQUOTA")
+    else:
+        if isinstance(answer, Refusal):
+            counter.session.no(answer.text, "CANNOT")
+        else:
+            counter.session.ok(code=r.append_uid(folder.record.uid_validity, answer))
+
+
+HANDLERS: dict[type[c.Command], Callable[..., Awaitable[None]]] = {
+    c.Create: create,
+    c.Delete: delete,
+    c.Rename: rename,
+    c.Subscribe: subscribe,
+    c.Unsubscribe: unsubscribe,
+    c.List: list_folders,
+    c.Status: status,
+    c.Append: append,
+}

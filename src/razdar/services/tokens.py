@@ -1,0 +1,27 @@
+"""Push tokens: opaque to us, encrypted for the notification service by the app. Kept 90 relay days since last set, gone with the account."""
+
+from collections.abc import Callable
+
+from razdar.ports.store import Store
+from razdar.services.accounts import Login
+from razdar.services.calendar import Calendar
+
+TOKEN_DAYS = 90
+TOKEN_BYTES_MAX = 4096
+
+
+class Tokens:
+    """What `SETMETADATA INBOX (/private/devicetoken …)` does."""
+
+    def __init__(self, store: Store, calendar: Calendar, added: Callable[[bytes], None]) -> None:
+        self._store = store
+        self._calendar = calendar
+        self._added = added
+
+    async def put(self, login: Login, token: bytes) -> bool:
+        """The token is kept; tokens of several devices add up. False if it is not one that an app would send."""
+        if not token or len(token) > TOKEN_BYTES_MAX or not token.isascii() or not token.decode().isprintable():
+            return False
+        await self._store.put_token(login.account, token, self._calendar.day + TOKEN_DAYS)
+        self._added(login.account)
+        return True
