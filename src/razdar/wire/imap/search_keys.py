@@ -73,17 +73,17 @@ class Sized:
 
 @dataclass(frozen=True, slots=True)
 class HasHeader:
-    """FROM, TO, CC, BCC, SUBJECT, HEADER: the field is there and contains `value` (lower case UTF-8; empty: it is there)."""
+    """FROM, TO, CC, BCC, SUBJECT, HEADER: the field is there and contains `value`, compared without case (empty: it is there)."""
 
     name: str
-    value: bytes
+    value: str
 
 
 @dataclass(frozen=True, slots=True)
 class HasText:
-    """TEXT (header or body) or, with `only_body`, BODY: contains `value` (lower case UTF-8)."""
+    """TEXT (header or body) or, with `only_body`, BODY: contains `value`, compared without case."""
 
-    value: bytes
+    value: str
     only_body: bool
 
 

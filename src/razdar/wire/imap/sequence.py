@@ -43,6 +43,14 @@ class SequenceSet:
             start = end
         return found
 
+    def contains(self, number: int, last: int) -> bool:
+        """Whether `number` is named in a mailbox whose last message is `last`."""
+        index = bisect_right(self.ranges, number, key=lambda pair: min(last if pair[0] is None else pair[0], last)) - 1
+        if index < 0:
+            return False
+        high = self.ranges[index][1]
+        return number <= (last if high is None else high)
+
     def exceeds(self, count: int) -> bool:
         """Whether a number above `count` is named. A UID may be missing, a sequence number must exist (RFC 3501 section 6.4.8).
 

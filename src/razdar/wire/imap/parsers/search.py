@@ -83,12 +83,12 @@ class _Keys:
         if name in ("KEYWORD", "UNKEYWORD"):
             return k.HasFlag(argument(cursor.flag), is_set=name == "KEYWORD")
         if name in _HEADERS:
-            return k.HasHeader(name, argument(self._needle))
+            return k.HasHeader(name, argument(cursor.text))
         if name == "HEADER":
             field = argument(cursor.text)
-            return k.HasHeader(field.upper(), argument(self._needle))
+            return k.HasHeader(field.upper(), argument(cursor.text))
         if name in ("TEXT", "BODY"):
-            return k.HasText(argument(self._needle), only_body=name == "BODY")
+            return k.HasText(argument(cursor.text), only_body=name == "BODY")
         if name in ("LARGER", "SMALLER"):
             return k.Sized(name == "LARGER", argument(cursor.number))
         if name == "UID":
@@ -101,9 +101,6 @@ class _Keys:
         except ValueError:
             raise PeerError("Unknown search key") from None
         return k.Dated(side, parse_date(self._argument(self._cursor.astring)), name.startswith("SENT"))
-
-    def _needle(self) -> bytes:
-        return self._cursor.text().lower().encode("utf-8")
 
     def _argument(self, read: Callable[[], T]) -> T:
         self._cursor.space()
