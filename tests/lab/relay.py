@@ -76,12 +76,21 @@ class Relay:
             line += ["--set", f"{name}={value}"]
         return line
 
+    def other_command(self, *words: str) -> list[str]:
+        """A `razdar` command about this relay's data, to be run with `environment()`."""
+        return [sys.executable, "-m", "razdar", words[0], "--data", str(self.data), *words[1:]]
+
+    @staticmethod
+    def environment() -> dict[str, str]:
+        return os.environ | {"PYTHONPATH": str(REPOSITORY / "src"), "PYTHONUNBUFFERED": "1"}
+
     def start(self) -> Self:
         """All listeners accept connections."""
         (self.data / "run" / "ready.json").unlink(missing_ok=True)
-        environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "src"), "PYTHONUNBUFFERED": "1"}
         with (self.folder / "output.txt").open("ab") as output:
-            self.process = subprocess.Popen(self.command(), stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=self.folder)
+            self.process = subprocess.Popen(
+                self.command(), stdout=output, stderr=subprocess.STDOUT, env=self.environment(), cwd=self.folder
+            )
         end = time.monotonic() + READY_S
         while not self._is_ready():
             assert self.process.poll() is None, f"the relay ended by itself with {self.process.returncode}:\n{self.output()}"
