@@ -1,5 +1,6 @@
 """Makes mail that looks like what the Delta Chat apps send, for tests, benchmarks and the linkage attacker.
 
+The form is that of core 2.65.0, as recorded in the folder `accepted` beside this file.
 The OpenPGP packets have the right shape (PKESK version 6 with hidden recipients, SEIPD version 2, RFC 9580 section 5) and random
 content: nobody can decrypt them, and a relay cannot tell. The same arguments give the same bytes. The pieces are public, so that a test
 can bend one of them and leave the others whole.
@@ -7,6 +8,7 @@ can bend one of them and leave the others whole.
 
 import base64
 import random
+import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -44,13 +46,14 @@ def new_length(length: int) -> bytes:
 def old_packet(tag: int, body: bytes, *, length_octets: int = 4) -> bytes:
     """One packet in the old format (RFC 9580 section 4.2.2); 0 length octets: indeterminate length."""
     length_type = {1: 0, 2: 1, 4: 2, 0: 3}[length_octets]
-    return bytes([0x80 | tag << 2 | length_type]) + len(body).to_bytes(length_octets, "big")[: length_octets or 0] + body
+    length = len(body).to_bytes(length_octets, "big") if length_octets else b""
+    return bytes([0x80 | tag << 2 | length_type]) + length + body
 
 
 def pkesk(rng: random.Random) -> bytes:
     """A session key for one hidden recipient: version 6, no key named, ECDH."""
     ephemeral = b"\x01\x07\x40" + rng.randbytes(32)
-    return packet(PKESK, b"\x06\x00\x12" + ephemeral + b"\x30" + rng.randbytes(48))
+    return packet(PKESK, b"\x06\x00\x12" + ephemeral + b"\x20" + rng.randbytes(32))
 
 
 def skesk(rng: random.Random) -> bytes:
@@ -65,11 +68,11 @@ def seipd(rng: random.Random, size_bytes: int, *, partial_bytes: int = PARTIAL_B
     return packet(SEIPD, b"\x02\x07\x02\x07" + rng.randbytes(max(size_bytes - 4, 48)), partial_bytes=partial_bytes)
 
 
-def armor(data: bytes, *, line_end: bytes = b"\r\n") -> bytes:
-    """ASCII armor without checksum (RFC 9580 section 6.2), lines of 64 characters."""
+def armor(data: bytes, *, checksum: bytes = b"=YKqo\r\n", line_end: bytes = b"\r\n") -> bytes:
+    """ASCII armor (RFC 9580 section 6.2), lines of 64 characters. Nobody checks the checksum, so it is always the same."""
     text = base64.b64encode(data)
     lines = [text[at : at + 64] for at in range(0, len(text), 64)]
-    return line_end.join([ARMOR_BEGIN, b"", *lines, ARMOR_END, b""])
+    return line_end.join([ARMOR_BEGIN, b"", *lines, checksum + ARMOR_END, b""])
 
 
 def header(sender: str, rng: random.Random, *, more: Sequence[bytes] = ()) -> bytes:
@@ -82,7 +85,6 @@ def header(sender: str, rng: random.Random, *, more: Sequence[bytes] = ()) -> by
         b"MIME-Version: 1.0",
         b'To: "hidden-recipients": ;',
         b"Subject: [...]",
-        b"Chat-Version: 1.0",
         *more,
     ]
     return b"".join(field + b"\r\n" for field in fields)
@@ -90,29 +92,29 @@ def header(sender: str, rng: random.Random, *, more: Sequence[bytes] = ()) -> by
 
 def message_id(rng: random.Random) -> str:
     """As the apps make it: random, and the same domain for everybody."""
-    return f"{rng.randbytes(16).hex()}@localhost"
+    return f"{uuid.UUID(bytes=rng.randbytes(16), version=4)}@localhost"
 
 
 def boundary(rng: random.Random) -> bytes:
-    """38 characters that occur nowhere else."""
-    return b"%016x_%016x_%04x" % (rng.getrandbits(64), rng.getrandbits(64), rng.getrandbits(16))
+    """50 characters that occur nowhere else."""
+    return b"%016x_%016x_%016x" % (rng.getrandbits(64), rng.getrandbits(64), rng.getrandbits(64))
 
 
 def envelope_part(armored: bytes, mark: bytes, *, version: bytes = b"Version: 1\r\n") -> bytes:
     """Content-Type field, empty line and the two parts of multipart/encrypted (RFC 3156 section 4)."""
     return b"\r\n".join(
         [
-            b'Content-Type: multipart/encrypted; protocol="application/pgp-encrypted"; ',
-            b'\tboundary="' + mark + b'"',
+            b'Content-Type: multipart/encrypted; protocol="application/pgp-encrypted";',
+            b' boundary="' + mark + b'"',
             b"",
             b"",
             b"--" + mark,
-            b"Content-Type: application/pgp-encrypted",
+            b'Content-Type: application/pgp-encrypted; charset="utf-8"',
             b"Content-Transfer-Encoding: 7bit",
             b"",
             version,
             b"--" + mark,
-            b"Content-Type: application/octet-stream",
+            b'Content-Type: application/octet-stream; charset="utf-8"',
             b"Content-Transfer-Encoding: 7bit",
             b"",
             armored,
@@ -124,7 +126,7 @@ def envelope_part(armored: bytes, mark: bytes, *, version: bytes = b"Version: 1\
 
 def openpgp_message(readers: int, size_bytes: int, rng: random.Random) -> bytes:
     """Packets of about `size_bytes` together; readers that would not fit share a secret, as they do in a channel."""
-    keys = b"".join(pkesk(rng) for _ in range(readers)) if readers * 95 < size_bytes else skesk(rng)
+    keys = b"".join(pkesk(rng) for _ in range(readers)) if readers * 100 < size_bytes else skesk(rng)
     return keys + seipd(rng, size_bytes - len(keys))
 
 
@@ -134,7 +136,7 @@ def encrypted_message(sender: str, recipients: Sequence[str], size_bytes: int = 
     Recipients are hidden; only their number shows in the bytes. One more key is for the sender's own devices.
     """
     rng = random.Random(f"{seed} {sender}")
-    binary_bytes = max(size_bytes - 850, 100) * 48 // 66
+    binary_bytes = max(size_bytes - 900, 100) * 48 // 66
     more = [b"Chat-Is-Post-Message: 1"] if size_bytes > 140_000 else []
     packets = openpgp_message(len(recipients) + 1, binary_bytes, rng)
     return header(sender, rng, more=more) + envelope_part(armor(packets), boundary(rng))
@@ -148,7 +150,22 @@ def plain_message(sender: str, recipient: str, text: str = "hello in clear", see
 
 
 def secure_join_request(sender: str, recipient: str, word: str = "vc-request", seed: int = 0) -> bytes:
-    """The one message of secure join that older clients send in clear."""
+    """The one message of secure join that older clients send in clear, in the form that chatmail relays let through."""
     rng = random.Random(seed)
     fields = header(sender, rng, more=[b"Secure-Join: " + word.encode()]).replace(b'"hidden-recipients": ;', recipient.encode())
-    return fields + b"Content-Type: text/plain; charset=utf-8\r\n\r\nSecure-Join: " + word.encode() + b"\r\n"
+    mark = boundary(rng)
+    return fields + b"\r\n".join(
+        [
+            b'Content-Type: multipart/mixed; boundary="' + mark + b'"',
+            b"",
+            b"",
+            b"--" + mark,
+            b'Content-Type: text/plain; charset="utf-8"',
+            b"Content-Transfer-Encoding: 7bit",
+            b"",
+            b"Secure-Join: " + word.encode(),
+            b"",
+            b"--" + mark + b"--",
+            b"",
+        ]
+    )

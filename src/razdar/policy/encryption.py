@@ -41,5 +41,5 @@ def _is_secure_join(message: bytes, fields: Sequence[Field], body_start: int) ->
 
 
 def _is_delivery_report(fields: Sequence[Field]) -> bool:
-    sender = only_address(fields, "from")
+    sender = only_address(fields, "from", skip_comment=True)
     return sender is not None and sender.local == "mailer-daemon" and shapes.is_report(fields)

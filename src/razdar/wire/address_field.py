@@ -14,10 +14,18 @@ from razdar.wire.mime import Field, header_values
 _MAILBOX = re.compile(r'(?:(?:"(?:[^"\\]|\\.)*+"|[^"<>(),:;@\\\[\]]++)*+<([^<>\s]*+)>|([^"<>(),:;\s\\]++))')
 
 
-def only_address(fields: Sequence[Field], name: str) -> Address | None:
-    """The address if there is exactly one field `name` (lower case) and exactly one address in it, otherwise None."""
+_COMMENT = re.compile(r"[ \t]*+\([^()\\]*+\)\Z")
+
+
+def only_address(fields: Sequence[Field], name: str, *, skip_comment: bool = False) -> Address | None:
+    """The address if there is exactly one field `name` (lower case) and exactly one address in it, otherwise None.
+
+    `skip_comment`: one comment may stand at the end, as in the reports of Postfix, from `MAILER-DAEMON@domain (Mail Delivery System)`.
+    """
     values = header_values(fields, name)
-    return parse_mailbox(values[0]) if len(values) == 1 else None
+    if len(values) != 1:
+        return None
+    return parse_mailbox(_COMMENT.sub("", values[0]) if skip_comment else values[0])
 
 
 def parse_mailbox(value: str) -> Address | None:

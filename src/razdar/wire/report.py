@@ -2,7 +2,8 @@
 
 Written for what the Delta Chat core reads (docs/interop.md): it takes the words of the first part, `Action` of the first recipient and, to
 find the message that the report is about, the `Message-ID` in the third part. One report marks the whole message as failed, so it names
-everybody who was missed and says that the others were not. Persian first, because its readers are.
+everybody who was missed and says that the others were not. It has no subject, because the core would put that in front of the words.
+Persian first, because its readers are.
 """
 
 from collections.abc import Sequence
@@ -46,7 +47,6 @@ def _header(domain: str, to: Address, now: int, nonce: str) -> str:
         f"To: <{to}>",
         f"Date: {formatdate(now)}",
         f"Message-ID: <{nonce}@{domain}>",
-        "Subject: Not delivered",
         "Auto-Submitted: auto-replied",
         "MIME-Version: 1.0",
         f'Content-Type: multipart/report; report-type=delivery-status; boundary="report-{nonce}"',
