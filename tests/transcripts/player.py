@@ -10,7 +10,7 @@ r"""Plays a dialogue that is written down as plain text against any protocol eng
 `\r \n \t \0 \\ \xHH` are bytes; `\*` in an S line is a star itself, `\s` a blank that would otherwise be trimmed. What the server says
 beyond the S lines is an error, at the next C line as well as at the end. A "thing" is one line, or what `unit` says it is: a whole SMTP
 reply of several lines, an IMAP line with its literals. A pattern is tried on the whole thing first and then on its first line, so an EHLO
-reply can be written as one pattern or line by line.
+reply can be written as one pattern or line by line (without a star there: it would swallow the lines that follow).
 """
 
 import re
