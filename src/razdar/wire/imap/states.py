@@ -51,7 +51,7 @@ AFTER_LOGIN: tuple[type[c.Command], ...] = (
 )
 WHILE_SELECTED: tuple[type[c.Command], ...] = (c.Check, c.Expunge, c.Search, c.Fetch, c.Store, c.Copy, c.Move)
 CHANGES_MAILBOX: frozenset[type[c.Command]] = frozenset({c.Expunge, c.Store, c.Move})
-"""Refused by the session after EXAMINE (RFC 3501 section 6.3.2). CLOSE is not: it just expunges nothing then."""
+"""Declined after EXAMINE (RFC 3501 section 6.3.2). CLOSE is not: it just expunges nothing then."""
 
 
 def _table() -> dict[tuple[State, type[c.Command]], Transition]:

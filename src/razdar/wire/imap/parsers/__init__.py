@@ -14,11 +14,10 @@ from ..framing import Frame
 from ..grammar import TAG, Cursor
 from . import any_state, append, auth, fetch, listing, mailboxes, messages, metadata, quota, search
 from .auth import parse_sasl_plain
-from .fault import Declined
 from .parser import Parser
 from .sasl_start import SaslStart
 
-__all__ = ["Declined", "ParsedFrame", "SaslStart", "parse_frame", "parse_sasl_plain"]
+__all__ = ["ParsedFrame", "SaslStart", "parse_frame", "parse_sasl_plain"]
 
 PARSERS: Mapping[str, Parser] = {
     **any_state.PARSERS,

@@ -7,8 +7,8 @@ from base64 import b64decode
 from razdar.wire.errors import PeerError
 
 from .. import commands as c
+from ..fault import Declined
 from ..grammar import Cursor, as_text
-from .fault import Declined
 from .parser import Parser
 from .sasl_start import SaslStart
 

@@ -12,9 +12,9 @@ from razdar.wire.errors import PeerError
 from .. import commands as c
 from .. import search_keys as k
 from ..dates import parse_date
+from ..fault import Declined
 from ..grammar import ATOM, DEPTH_MAX, SEQUENCE, Cursor
 from ..sequence import parse
-from .fault import Declined
 from .parser import Parser
 
 KEYS_MAX = 500
