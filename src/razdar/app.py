@@ -54,10 +54,7 @@ from razdar.workers.keeper import Keeper
 from razdar.workers.push import Pusher
 
 CAPABILITIES = Capabilities(
-    after_login=(
-        "IMAP4rev1 LITERAL- SASL-IR ID ENABLE NAMESPACE IDLE MOVE UIDPLUS UNSELECT QUOTA QUOTA=RES-STORAGE METADATA "
-        "LIST-EXTENDED LIST-STATUS XCHATMAIL XDELTAPUSH"
-    ).split()
+    after_login=["IMAP4rev1", "LITERAL-", "SASL-IR", "ID", "ENABLE", "NAMESPACE", "IDLE", "MOVE", "UIDPLUS", "UNSELECT", "QUOTA", "QUOTA=RES-STORAGE", "METADATA", "LIST-EXTENDED", "LIST-STATUS", "XCHATMAIL", "XDELTAPUSH"]
 )
 """COMPRESS=DEFLATE is left out: clients switch it on whenever it is announced, and it would double the memory of an idle connection."""
 GOODBYE_S = 5.0
@@ -300,7 +297,7 @@ def _host(parts: Parts) -> str:
 
 def _page(parts: Parts, ports: Mapping[str, int]) -> str:
     host = _host(parts)
-    port = "" if ports["https"] == 443 else f":{ports['https']}"  # noqa: PLR2004
+    port = "" if ports["https"] == 443 else f":{ports['https']}"
     return f"https://{f'[{host}]' if ':' in host else host}{port}/"
 
 

@@ -12,6 +12,8 @@ from razdar.model.listener import Listener
 from razdar.model.trouble import address_absent, port_forbidden, port_taken
 
 BACKLOG = 1024
+HANDSHAKE_S = 30.0
+SHUTDOWN_S = 5.0
 Factory = Callable[[], asyncio.BaseProtocol]
 
 
@@ -57,11 +59,18 @@ def _has_ipv6(address: str) -> bool:
 
 
 async def _open(door: Door, address: str, port: int) -> asyncio.Server:
-    tls = {"ssl": door.tls, "ssl_handshake_timeout": 30.0, "ssl_shutdown_timeout": 5.0} if door.tls else {}
+    handshake_s, shutdown_s = (HANDSHAKE_S, SHUTDOWN_S) if door.tls else (None, None)
     loop = asyncio.get_running_loop()
     listener = _socket(address, port)
     try:
-        return await loop.create_server(door.factory, sock=listener, backlog=BACKLOG, **tls)  # type: ignore[arg-type]
+        return await loop.create_server(
+            door.factory,
+            sock=listener,
+            backlog=BACKLOG,
+            ssl=door.tls,
+            ssl_handshake_timeout=handshake_s,
+            ssl_shutdown_timeout=shutdown_s,
+        )
     except BaseException:
         listener.close()
         raise

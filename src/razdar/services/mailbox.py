@@ -4,7 +4,8 @@ Seals are opened lazily, with the key that this login unlocked; SELECT opens non
 session (bounded). Every change is written first and told to the other devices afterwards, over the bus.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from razdar.model.ids import Uid
@@ -12,8 +13,8 @@ from razdar.model.message import EntrySecret, Flag
 from razdar.policy.quota import ShareBook, charge, is_full, unit_bytes
 from razdar.ports.bus import Added, Bus, Change, Removed, Resealed
 from razdar.ports.clock import Entropy
-from razdar.ports.crew import Crew
-from razdar.ports.store import Duplicate, Entry, Removal, Store
+from razdar.ports.crew import Crew, CrewBusy
+from razdar.ports.store import Duplicate, Entry, Removal, Store, StoreUnavailable
 from razdar.services.accounts import Login
 from razdar.services.folders import Folder, Folders
 from razdar.services.randomness import random_share
@@ -111,6 +112,7 @@ class OpenMailbox:
         self._fetched: set[Uid] = set()
         self._listener = listener
         self._is_muted = False
+        self._early: list[Change] | None = []
         self._stop = shared.bus.subscribe(folder.id, lambda _, change: self._heard(change))
 
     @classmethod
@@ -118,6 +120,12 @@ class OpenMailbox:
         mailbox = cls(shared, login, folder, listener)
         mailbox.uids = await shared.store.uids(folder.id)
         return mailbox
+
+    def start(self) -> None:
+        """The listener hears what happened while the mailbox was being opened, and everything from now on."""
+        early, self._early = self._early or [], None
+        for change in early:
+            self._listener(change)
 
     def close(self) -> None:
         """Nothing more is heard of it."""
@@ -134,7 +142,9 @@ class OpenMailbox:
                 self._sealed.pop(uid, None)
         elif isinstance(change, Added) and len(self._sealed) < REMEMBERED:
             self._sealed.update((entry.uid, entry) for entry in change.entries)
-        if not self._is_muted:
+        if self._early is not None:
+            self._early.append(change)
+        elif not self._is_muted:
             self._listener(change)
 
     # opening seals
@@ -174,19 +184,30 @@ class OpenMailbox:
         names = [name for name, flag in SYSTEM_FLAGS.items() if secret.flags & flag]
         return names + [name for bit, name in enumerate(self.folder.secret.keywords) if secret.keywords >> bit & 1]
 
-    async def refresh_keywords(self) -> None:
-        """Another device may have added keywords."""
+    def canonical(self, names: Iterable[str]) -> frozenset[str]:
+        """The names as this mailbox spells them; flags are compared without case (RFC 3501 section 2.3.2). \\Recent cannot be set."""
+        spelt = {name.lower(): name for name in (*SYSTEM_FLAGS, *self.folder.secret.keywords)}
+        return frozenset(spelt.get(name.lower(), name) for name in names if name.lower() != "\\recent")
+
+    async def know_keywords(self, opened: Mapping[Uid, Opened]) -> None:
+        """Another device may have added keywords that these messages carry."""
+        if not any(entry.secret.keywords >> len(self.folder.secret.keywords) for entry in opened.values()):
+            return
         folder = await self._shared.folders.find(self._login, self.folder.secret.name)
         if folder is not None:
             self.folder = folder
 
-    async def message(self, uid: Uid, secret: EntrySecret) -> bytes | None:
-        """The message in clear to this session (end-to-end encrypted still), or None if its body has gone."""
+    async def message(self, uid: Uid, secret: EntrySecret, *, is_fetch: bool = True) -> bytes | None:
+        """The message as it was accepted (end-to-end encrypted), or None if its body has gone.
+
+        `is_fetch`: a device has it now, and so it may go first when the mailbox fills up.
+        """
         blob = await self._shared.store.body(secret.body)
         if blob is None:
             await self._forget(uid, secret)
             return None
-        self._fetched.add(uid)
+        if is_fetch:
+            self._fetched.add(uid)
         if len(blob) <= INLINE_BYTES:
             return decrypt_body(secret.content_key, blob)
         return await self._shared.crew.run(lambda: decrypt_body(secret.content_key, blob))
@@ -275,9 +296,7 @@ class OpenMailbox:
         keywords = target.secret.keywords
         if wanted:
             keywords = (await self._shared.folders.add_keywords(self._login, target.id, wanted)).keywords
-        resealed = {
-            uid: seal(self._login.public_key, with_flags(secret, names[uid], keywords)) for uid, secret in secrets.items()
-        }
+        resealed = {uid: seal(self._login.public_key, with_flags(secret, names[uid], keywords)) for uid, secret in secrets.items()}
         duplicates = [Duplicate(uid, secret.body, resealed[uid], secret.charge, secret.share) for uid, secret in secrets.items()]
         return duplicates, {uid: (resealed[uid], opened[uid].expires) for uid in secrets}
 
@@ -290,15 +309,16 @@ class OpenMailbox:
     async def settle(self) -> None:
         """Called when the session pauses: what this device fetched and left is marked, and goes when the mailbox fills up.
 
-        A device that deletes after fetching, as most do, has nothing left to mark, so this costs it nothing.
+        A device that deletes after fetching, as most do, has nothing left to mark, so this costs it nothing. If the store cannot do it now, the
+        marks are missing and these messages stay longer; nothing else is lost.
         """
         left = {uid: self._opened[uid] for uid in self._fetched if uid in self._opened}
         self._fetched.clear()
         marks = {uid: entry for uid, entry in left.items() if not entry.secret.flags & Flag.FETCHED}
-        if not marks:
-            return
-        await self._reseal({uid: replace(entry.secret, flags=entry.secret.flags | Flag.FETCHED) for uid, entry in marks.items()})
-        await self._evict()
+        if marks:
+            with suppress(StoreUnavailable, CrewBusy):
+                await self._reseal({uid: replace(entry.secret, flags=entry.secret.flags | Flag.FETCHED) for uid, entry in marks.items()})
+                await self._evict()
 
     async def _evict(self) -> None:
         quota = self._shared.settings().quota_bytes

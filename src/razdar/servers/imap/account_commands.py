@@ -30,31 +30,31 @@ async def log_in(counter: Counter, command: c.Login) -> None:
     counter.session.ok("Logged in")
 
 
-async def noop(counter: Counter, _: c.Noop) -> None:
-    counter.session.ok()
+async def noop(counter: Counter, command: c.Noop) -> None:
+    await counter.conclude(command)
 
 
 async def get_quota_root(counter: Counter, command: c.GetQuotaRoot) -> None:
     counter.session.untagged(r.quota_root(command.mailbox, QUOTA_ROOT))
-    await _send_quota(counter)
+    await _send_quota(counter, command)
 
 
 async def get_quota(counter: Counter, command: c.GetQuota) -> None:
     if command.root != QUOTA_ROOT:
         counter.session.no("There is no such quota root", "NONEXISTENT")
         return
-    await _send_quota(counter)
+    await _send_quota(counter, command)
 
 
 async def set_quota(counter: Counter, _: c.SetQuota) -> None:
     counter.session.no("The quota is the relay's to set", "NOPERM")
 
 
-async def _send_quota(counter: Counter) -> None:
+async def _send_quota(counter: Counter, command: c.Command) -> None:
     used = await counter.desk.mailboxes.used_bytes(required(counter.login))
     limit = counter.desk.settings().quota_bytes
     counter.session.untagged(r.quota(QUOTA_ROOT, {"STORAGE": (used // QUOTA_UNIT_BYTES, limit // QUOTA_UNIT_BYTES)}))
-    counter.session.ok()
+    await counter.conclude(command)
 
 
 async def get_metadata(counter: Counter, command: c.GetMetadata) -> None:
@@ -72,7 +72,7 @@ async def get_metadata(counter: Counter, command: c.GetMetadata) -> None:
     if fitting:
         counter.session.untagged(r.metadata(command.mailbox, fitting))
     too_long = max((len(value or b"") for value in values.values()), default=0)
-    counter.session.ok(code=f"METADATA LONGENTRIES {too_long}" if len(fitting) < len(values) else None)
+    await counter.conclude(command, code=f"METADATA LONGENTRIES {too_long}" if len(fitting) < len(values) else None)
 
 
 async def set_metadata(counter: Counter, command: c.SetMetadata) -> None:
@@ -85,7 +85,7 @@ async def set_metadata(counter: Counter, command: c.SetMetadata) -> None:
         if value is not None and not await counter.desk.tokens.put(login, value):
             counter.session.no("This is no push token", "METADATA MAXSIZE 4096")
             return
-    counter.session.ok()
+    await counter.conclude(command)
 
 
 HANDLERS: dict[type[c.Command], Callable[..., Awaitable[None]]] = {

@@ -1,18 +1,21 @@
 """One IMAP client: commands come out of the engine, handlers answer them, changes by other devices go out when the protocol allows."""
 
-from collections.abc import Awaitable, Callable, Coroutine
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
-from razdar.model.ids import AccountId, MailboxId
+from razdar.model.ids import AccountId, MailboxId, Uid
 from razdar.ports.bus import AccountClosed, Change
 from razdar.ports.crew import CrewBusy
 from razdar.ports.store import StoreFull, StoreUnavailable
 from razdar.servers.connection import Connection
 from razdar.servers.imap import account_commands, folder_commands, message_commands
 from razdar.servers.imap.desk import ImapDesk, Selection
+from razdar.servers.imap.message_commands import take_change
 from razdar.services.accounts import Login
 from razdar.wire.imap import commands as c
 from razdar.wire.imap.session import ImapSession
+from razdar.wire.imap.view import may_expunge
 
 HANDLERS: dict[type[Any], Callable[..., Awaitable[None]]] = {
     **account_commands.HANDLERS,
@@ -26,12 +29,14 @@ class ImapConnection(Connection):
 
     engine: ImapSession
 
-    def __init__(self, desk: ImapDesk, *shared: Any) -> None:  # noqa: ANN401 - passed through to Connection
+    def __init__(self, desk: ImapDesk, *shared: Any) -> None:
         super().__init__(*shared)
         self.desk = desk
         self.login: Login | None = None
         self.selection: Selection | None = None
         self._unwatch: Callable[[], None] | None = None
+        self._farewell: asyncio.Task[None] | None = None
+        self._news: asyncio.Task[None] | None = None
 
     @property
     def session(self) -> ImapSession:
@@ -72,17 +77,48 @@ class ImapConnection(Connection):
         self.engine.still_here()
 
     def closed(self) -> None:
-        self.deselect()
         if self._unwatch is not None:
             self._unwatch()
+        if self.selection is not None:
+            self._farewell = asyncio.get_running_loop().create_task(self._leave_mailbox())
+
+    async def _leave_mailbox(self) -> None:
+        try:
+            await self.deselect()
+        except StoreUnavailable:
+            self._journal.count("settle.failed")
+        except Exception as error:
+            self._journal.bug(error)
 
     # what handlers use
 
-    def deselect(self) -> None:
-        """No mailbox is selected."""
+    async def deselect(self) -> None:
+        """No mailbox is selected; what this device fetched and left is marked."""
+        selection, self.selection = self.selection, None
+        if selection is not None:
+            selection.mailbox.close()
+            await selection.mailbox.settle()
+
+    async def conclude(self, command: c.Command, text: str | None = None, code: str | None = None) -> None:
+        """The command succeeded; the client is brought up to date as far as this command allows."""
         if self.selection is not None:
-            self.selection.mailbox.close()
-            self.selection = None
+            await self.tell_changes(may_expunge(command))
+        self.engine.ok(text, code)
+
+    async def tell_changes(self, may_expunge: bool) -> None:
+        """Untagged lines for all news."""
+        selection = self.selection
+        if selection is None or not selection.view.has_news:
+            return
+        self._send_updates(selection, may_expunge, await self._flags_in_the_news(selection))
+
+    async def _flags_in_the_news(self, selection: Selection) -> dict[int, list[str]]:
+        uids = [Uid(uid) for uid in selection.view.news_of_flags]
+        if not uids:
+            return {}
+        opened = await selection.mailbox.opened(uids)
+        await selection.mailbox.know_keywords(opened)
+        return {uid: selection.mailbox.flag_names(entry.secret) for uid, entry in opened.items()}
 
     def watch(self, account: AccountId) -> None:
         """Hear of the account's end even while nothing is selected."""
@@ -91,16 +127,34 @@ class ImapConnection(Connection):
     def count(self, event: str) -> None:
         self._journal.count(event)
 
-    def _account_heard(self, _: MailboxId, change: Change) -> None:
-        if isinstance(change, AccountClosed):
-            self.engine.shut_down("The account is closed")
-            self.pump()
-
     def listen(self, change: Change) -> None:
         """A change by another device or a delivery: into the view, and out at once if the client is in IDLE."""
         if self.selection is None:
             return
-        message_commands.take_change(self.selection, change)
-        if self.engine.is_idling:
-            message_commands.tell_changes(self)
-            self.flush()
+        take_change(self.selection, change)
+        if not self.engine.is_idling:
+            return
+        self._send_updates(self.selection, may_expunge=True, flags={})
+        self.flush()
+        if self.selection.view.news_of_flags:  # needs opened seals
+            self._news = asyncio.get_running_loop().create_task(self._tell_while_idle())
+
+    async def _tell_while_idle(self) -> None:
+        try:
+            selection = self.selection
+            if selection is not None:
+                flags = await self._flags_in_the_news(selection)
+                if self.engine.is_idling and selection is self.selection:
+                    self._send_updates(selection, may_expunge=True, flags=flags)
+                    self.flush()
+        except (StoreUnavailable, CrewBusy):
+            return  # the client hears of it with its next command
+
+    def _send_updates(self, selection: Selection, may_expunge: bool, flags: Mapping[int, Sequence[str]]) -> None:
+        for line in selection.view.updates(may_expunge=may_expunge, flags=flags):
+            self.engine.untagged(line)
+
+    def _account_heard(self, _: MailboxId, change: Change) -> None:
+        if isinstance(change, AccountClosed):
+            self.engine.shut_down("The account is closed")
+            self.pump()

@@ -1,8 +1,8 @@
 """What every IMAP connection needs, and what a handler sees of its connection."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from razdar.model.ids import AccountId
 from razdar.ports.bus import Change
@@ -13,6 +13,7 @@ from razdar.services.folders import Folders
 from razdar.services.mailbox import Mailboxes, OpenMailbox
 from razdar.services.tokens import Tokens
 from razdar.settings import Settings
+from razdar.wire.imap import commands as c
 from razdar.wire.imap.session import Capabilities, ImapLimits, ImapSession
 from razdar.wire.imap.view import MailboxView
 
@@ -45,15 +46,17 @@ class Counter(Protocol):
     """Where a connection's handlers look and what they change."""
 
     desk: ImapDesk
-    session: ImapSession
+
+    @property
+    def session(self) -> ImapSession: ...
+
     login: Login | None
     selection: Selection | None
 
     async def drain(self) -> None: ...
+    async def deselect(self) -> None: ...
+    async def conclude(self, command: c.Command, text: str | None = None, code: str | None = None) -> None: ...
+    async def tell_changes(self, may_expunge: bool) -> None: ...
     def listen(self, change: Change) -> None: ...
     def count(self, event: str) -> None: ...
     def watch(self, account: AccountId) -> None: ...
-
-
-Handler = Callable[[Any, Any], Awaitable[None]]
-"""Takes the connection and the command, and answers it."""

@@ -23,38 +23,38 @@ def required(login: Login | None) -> Login:
 
 
 async def create(counter: Counter, command: c.Create) -> None:
-    await _change(counter, counter.desk.folders.create(required(counter.login), command.mailbox))
+    await _change(counter, command, counter.desk.folders.create(required(counter.login), command.mailbox))
 
 
 async def delete(counter: Counter, command: c.Delete) -> None:
-    await _change(counter, counter.desk.folders.delete(required(counter.login), command.mailbox))
+    await _change(counter, command, counter.desk.folders.delete(required(counter.login), command.mailbox))
 
 
 async def rename(counter: Counter, command: c.Rename) -> None:
-    await _change(counter, counter.desk.folders.rename(required(counter.login), command.source, command.target))
+    await _change(counter, command, counter.desk.folders.rename(required(counter.login), command.source, command.target))
 
 
 async def subscribe(counter: Counter, command: c.Subscribe) -> None:
-    await _change(counter, counter.desk.folders.subscribe(required(counter.login), command.mailbox, is_subscribed=True))
+    await _change(counter, command, counter.desk.folders.subscribe(required(counter.login), command.mailbox, is_subscribed=True))
 
 
 async def unsubscribe(counter: Counter, command: c.Unsubscribe) -> None:
-    await _change(counter, counter.desk.folders.subscribe(required(counter.login), command.mailbox, is_subscribed=False))
+    await _change(counter, command, counter.desk.folders.subscribe(required(counter.login), command.mailbox, is_subscribed=False))
 
 
-async def _change(counter: Counter, change: Awaitable[object]) -> None:
+async def _change(counter: Counter, command: c.Command, change: Awaitable[object]) -> None:
     try:
         await change
     except FolderRefused as refused:
         counter.session.no(refused.text, refused.code)
     else:
-        counter.session.ok()
+        await counter.conclude(command)
 
 
 async def list_folders(counter: Counter, command: c.List) -> None:
     if command.patterns == ("",) and not command.is_lsub:  # asks for the delimiter (RFC 3501 section 6.3.8)
         counter.session.untagged(r.listed("", ("\\Noselect",)))
-        counter.session.ok()
+        await counter.conclude(command)
         return
     folders = await counter.desk.folders.all(required(counter.login))
     only_subscribed = command.is_lsub or "SUBSCRIBED" in command.selection
@@ -66,7 +66,7 @@ async def list_folders(counter: Counter, command: c.List) -> None:
             counter.session.untagged(r.listed(folder.secret.name, attributes, is_lsub=command.is_lsub))
             if command.status_items:
                 await _send_status(counter, folder, command.status_items)
-    counter.session.ok()
+    await counter.conclude(command)
 
 
 def _attributes(folder: Folder, folders: Iterable[Folder], command: c.List) -> list[str]:
@@ -85,7 +85,7 @@ async def status(counter: Counter, command: c.Status) -> None:
         counter.session.no(*NO_SUCH_FOLDER)
         return
     await _send_status(counter, folder, command.items)
-    counter.session.ok()
+    await counter.conclude(command)
 
 
 async def _send_status(counter: Counter, folder: Folder, items: Iterable[str]) -> None:
@@ -122,7 +122,7 @@ async def append(counter: Counter, command: c.Append) -> None:
         if isinstance(answer, Refusal):
             counter.session.no(answer.text, "CANNOT")
         else:
-            counter.session.ok(code=r.append_uid(folder.record.uid_validity, answer))
+            await counter.conclude(command, code=r.append_uid(folder.record.uid_validity, answer))
 
 
 HANDLERS: dict[type[c.Command], Callable[..., Awaitable[None]]] = {
