@@ -14,10 +14,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     import uvloop  # a wrong setting is told without waiting for these
 
-    from razdar.adapters.process import keep_memory_private
     from razdar.app import serve
 
-    keep_memory_private()
     uvloop.run(serve(config, partial(announce, quiet=arguments.quiet)))
     return 0
 

@@ -1,0 +1,15 @@
+"""What holds for every test: those that need a namespace of their own are skipped, with a word, where there is none."""
+
+import os
+
+import pytest
+
+_WORD = "needs a network namespace of its own: run it with ./razdar test, on a system that allows user namespaces"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if os.environ.get("RAZDAR_NAMESPACE"):
+        return
+    for item in items:
+        if item.get_closest_marker("namespace"):
+            item.add_marker(pytest.mark.skip(reason=_WORD))
