@@ -6,7 +6,7 @@ import secrets
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -54,7 +54,10 @@ from razdar.workers.keeper import Keeper
 from razdar.workers.push import Pusher
 
 CAPABILITIES = Capabilities(
-    after_login=["IMAP4rev1", "LITERAL-", "SASL-IR", "ID", "ENABLE", "NAMESPACE", "IDLE", "MOVE", "UIDPLUS", "UNSELECT", "QUOTA", "QUOTA=RES-STORAGE", "METADATA", "LIST-EXTENDED", "LIST-STATUS", "XCHATMAIL", "XDELTAPUSH"]
+    after_login=(
+        *("IMAP4rev1", "LITERAL-", "SASL-IR", "ID", "ENABLE", "NAMESPACE", "IDLE", "MOVE", "UIDPLUS", "UNSELECT"),
+        *("QUOTA", "QUOTA=RES-STORAGE", "METADATA", "LIST-EXTENDED", "LIST-STATUS", "XCHATMAIL", "XDELTAPUSH"),
+    )
 )
 """COMPRESS=DEFLATE is left out: clients switch it on whenever it is announced, and it would double the memory of an idle connection."""
 GOODBYE_S = 5.0
@@ -203,9 +206,9 @@ async def _close(servers: list[asyncio.Server], registry: Registry) -> None:
         server.close()
     for connection in tuple(registry.live):
         connection.say_goodbye()
-    deadline = asyncio.get_running_loop().time() + GOODBYE_S
-    while registry.live and asyncio.get_running_loop().time() < deadline:
-        await asyncio.sleep(0.02)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(GOODBYE_S):
+            await registry.empty()
     for connection in tuple(registry.live):
         connection.abort()
 

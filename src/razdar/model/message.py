@@ -28,6 +28,9 @@ class Flag(IntFlag):
     """Never shown to a client: some device has the body. What carries it may be evicted when the mailbox fills up."""
 
 
+NO_FLAGS = Flag(0)
+
+
 @dataclass(frozen=True, slots=True)
 class EntrySecret:
     """What stands inside the seal of one entry, readable by the account's key alone (DESIGN section 4)."""
@@ -39,10 +42,10 @@ class EntrySecret:
     """Exact RFC822.SIZE."""
     internal_date: int
     """Unix seconds, UTC."""
-    flags: Flag = Flag(0)
+    flags: Flag = NO_FLAGS
     keywords: int = 0
     """Bit n stands for the n-th keyword of the mailbox's sealed list (at most 32)."""
     charge: int = 0
     """Quota units that this entry was charged with (policy/quota.py); given back when it goes."""
     share: int = 1
-    """This entry's part of its body's balance (ports/store.py): a random number from 1 to 2**62 - 1, so that the balance tells no audience."""
+    """This entry's part of its body's balance (ports/store.py): random, 1 to 2**62 - 1, so that the balance tells no audience."""

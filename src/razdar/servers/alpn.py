@@ -1,7 +1,7 @@
 """Port 443 is shared: what the client names in the TLS handshake (ALPN, RFC 7301) decides who answers.
 
-`imap` and `smtp` reach those engines, `http/1.1` or nothing the pages. A client that speaks another protocol than it named reaches an engine
-that does not understand it and is refused there (VECTORS "ALPN cross-protocol").
+`imap` and `smtp` reach those engines, `http/1.1` or nothing the pages. A client that speaks another protocol than it named reaches an
+engine that does not understand it and is refused there (VECTORS "ALPN cross-protocol").
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """The connection loop that SMTP and IMAP share: bytes go into a protocol engine, events come out, a handler answers them.
 
-`asyncio.Protocol`, not streams: an idle connection owns a transport, an engine and one timer, no task and no buffer. A task lives only while
-a handler waits for the store. One event is handled at a time; what the client pipelines behind it waits in the engine, and when that grows
-too long the socket is not read any more. Nothing about the peer's address is asked or kept.
+`asyncio.Protocol`, not streams: an idle connection owns a transport, an engine and one timer, no task and no buffer. A task lives only
+while a handler waits for the store. One event is handled at a time; what the client pipelines behind it waits in the engine, and when that
+grows too long the socket is not read any more. Nothing about the peer's address is asked or kept.
 """
 
 import asyncio
@@ -42,6 +42,7 @@ class Registry:
         self.limit = limit
         self.live: set[Connection] = set()
         self.refused = 0
+        self._emptied = asyncio.Event()
 
     def admit(self, connection: "Connection") -> bool:
         if len(self.live) >= self.limit:
@@ -49,6 +50,18 @@ class Registry:
             return False
         self.live.add(connection)
         return True
+
+    def dismiss(self, connection: "Connection") -> None:
+        """The connection is gone."""
+        self.live.discard(connection)
+        if not self.live:
+            self._emptied.set()
+
+    async def empty(self) -> None:
+        """Returns when no connection is left. For the end of the relay, when no new ones are admitted."""
+        self._emptied.clear()
+        if self.live:
+            await self._emptied.wait()
 
 
 class Connection(asyncio.Protocol):
@@ -92,10 +105,10 @@ class Connection(asyncio.Protocol):
     def is_logged_in(self) -> bool:
         """Whether the idle time counts instead of the time to log in."""
 
-    def tick(self) -> None:  # noqa: B027 - nothing to do unless a protocol wants it
+    def tick(self) -> None:
         """About once a minute."""
 
-    def closed(self) -> None:  # noqa: B027 - nothing to release unless a protocol wants it
+    def closed(self) -> None:
         """The connection is gone; no step is running any more."""
 
     # asyncio.Protocol
@@ -124,7 +137,7 @@ class Connection(asyncio.Protocol):
         return False  # close
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._registry.live.discard(self)
+        self._registry.dismiss(self)
         if self._timer is not None:
             self._timer.cancel()
         if self._writable is not None:
@@ -213,7 +226,7 @@ class Connection(asyncio.Protocol):
             transport = await asyncio.get_running_loop().start_tls(
                 self._transport, self, self._tls, server_side=True, ssl_handshake_timeout=HANDSHAKE_S
             )
-        except (OSError, ssl.SSLError, asyncio.TimeoutError):
+        except (TimeoutError, OSError, ssl.SSLError):
             self.abort()
             return
         self._transport = transport

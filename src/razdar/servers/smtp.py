@@ -32,7 +32,7 @@ class SmtpConnection(Connection):
 
     engine: SmtpSession
 
-    def __init__(self, desk: SmtpDesk, role: Role, *shared: Any) -> None:  # noqa: ANN401 - passed through to Connection
+    def __init__(self, desk: SmtpDesk, role: Role, *shared: Any) -> None:
         super().__init__(*shared)
         self._desk = desk
         self._role = role

@@ -1,8 +1,8 @@
 """Logging in, and with it making accounts: the first login with a fitting name makes one, as the apps expect (docs/interop.md).
 
-IMAP and SMTP of one client race for that; exactly one account comes of it and both succeed, because the store keeps the first record and the
-loser of the race tries its password on that. No verifier of the password is stored: a login succeeds when the account's private key opens.
-A returning device is recognised from RAM and costs microseconds.
+IMAP and SMTP of one client race for that; exactly one account comes of it and both succeed, because the store keeps the first record and
+the loser of the race tries its password on that. No verifier of the password is stored: a login succeeds when the account's private key
+opens. A returning device is recognised from RAM and costs microseconds.
 """
 
 import asyncio

@@ -1,9 +1,9 @@
-"""APPEND: a client puts a message of its own into one of its mailboxes. Only what it could have submitted is taken (WIRE.md, *What may pass*)."""
+"""APPEND: a client puts a message of its own into one of its mailboxes. Only what it could have submitted is taken."""
 
 from collections.abc import Iterable
 
 from razdar.model.ids import Uid
-from razdar.model.message import EntrySecret
+from razdar.model.message import EntrySecret, Flag
 from razdar.model.verdict import Refusal
 from razdar.policy.retention import message_expiry
 from razdar.ports.bus import Added
@@ -54,5 +54,6 @@ class Appender:
         if folder.id not in assigned:
             raise FolderRefused("There is no folder of that name", "TRYCREATE")
         uid = assigned[folder.id]
+        shared.deleted.mark(folder.id, uid, bool(secret.flags & Flag.DELETED))
         shared.bus.publish(folder.id, Added((Entry(uid, entry.seal, expires),)))
         return uid

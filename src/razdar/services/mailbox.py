@@ -16,6 +16,7 @@ from razdar.ports.clock import Entropy
 from razdar.ports.crew import Crew, CrewBusy
 from razdar.ports.store import Duplicate, Entry, Removal, Store, StoreUnavailable
 from razdar.services.accounts import Login
+from razdar.services.deleted_book import DeletedBook
 from razdar.services.folders import Folder, Folders
 from razdar.services.randomness import random_share
 from razdar.settings import Settings
@@ -69,6 +70,7 @@ class Mailboxes:
         self.shares = shares
         self.entropy = entropy
         self.settings = settings
+        self.deleted = DeletedBook()
 
     async def open(self, login: Login, name: str, listener: Callable[[Change], None]) -> "OpenMailbox | None":
         """The mailbox as it stands now; `listener` hears of every change from this moment on, until `close`."""
@@ -244,6 +246,7 @@ class OpenMailbox:
         for uid in await self._shared.store.reseal(self.folder.id, seals):
             if uid in self._opened:
                 self._opened[uid] = replace(self._opened[uid], secret=secrets[uid])
+            self._shared.deleted.mark(self.folder.id, uid, bool(secrets[uid].flags & Flag.DELETED))
         self._is_muted = True  # the session that changes flags answers its client itself
         try:
             self._shared.bus.publish(self.folder.id, Resealed(seals))
@@ -252,7 +255,12 @@ class OpenMailbox:
 
     async def expunge(self, uids: Iterable[Uid]) -> Sequence[Uid]:
         """Those of `uids` that carry \\Deleted are gone, for every device."""
-        opened = await self.opened(uids)
+        marked = self._shared.deleted.marked(self.folder.id)
+        if marked is None:
+            everything = await self.opened(await self._shared.store.uids(self.folder.id))
+            marked = frozenset(uid for uid, entry in everything.items() if entry.secret.flags & Flag.DELETED)
+            self._shared.deleted.learn(self.folder.id, marked)
+        opened = await self.opened(marked.intersection(uids))
         return await self._remove({uid: entry for uid, entry in opened.items() if entry.secret.flags & Flag.DELETED})
 
     async def _remove(self, entries: dict[Uid, Opened]) -> Sequence[Uid]:
@@ -261,6 +269,7 @@ class OpenMailbox:
         removals = [removal(uid, entry.secret) for uid, entry in entries.items()]
         gone = await self._shared.store.remove(self.folder.id, removals)
         self._fetched.difference_update(gone)
+        self._shared.deleted.forget(self.folder.id, gone)
         self._shared.shares.release(self._login.account, sum(entries[uid].secret.size_bytes for uid in gone))
         self._shared.bus.publish(self.folder.id, Removed(gone))
         return gone
@@ -275,6 +284,7 @@ class OpenMailbox:
         }
         duplicates, entries = await self._duplicates(secrets, opened, target)
         assigned = dict(await self._shared.store.copy(self.folder.id, target.id, duplicates))
+        self._mark_arrived(target, opened, assigned)
         self._announce(target, entries, assigned)
         return assigned
 
@@ -283,6 +293,8 @@ class OpenMailbox:
         opened = await self.opened(uids)
         duplicates, entries = await self._duplicates({uid: entry.secret for uid, entry in opened.items()}, opened, target)
         assigned = dict(await self._shared.store.move(self.folder.id, target.id, duplicates))
+        self._mark_arrived(target, opened, assigned)
+        self._shared.deleted.forget(self.folder.id, assigned)
         self._announce(target, entries, assigned)
         self._shared.bus.publish(self.folder.id, Removed(sorted(assigned)))
         return assigned
@@ -300,6 +312,10 @@ class OpenMailbox:
         duplicates = [Duplicate(uid, secret.body, resealed[uid], secret.charge, secret.share) for uid, secret in secrets.items()]
         return duplicates, {uid: (resealed[uid], opened[uid].expires) for uid in secrets}
 
+    def _mark_arrived(self, target: Folder, opened: Mapping[Uid, Opened], assigned: Mapping[Uid, Uid]) -> None:
+        for source, uid in assigned.items():
+            self._shared.deleted.mark(target.id, uid, bool(opened[source].secret.flags & Flag.DELETED))
+
     def _announce(self, target: Folder, entries: dict[Uid, tuple[bytes, int]], assigned: dict[Uid, Uid]) -> None:
         new = sorted((uid, *entries[source]) for source, uid in assigned.items())
         self._shared.bus.publish(target.id, Added([Entry(uid, sealed, expires) for uid, sealed, expires in new]))
@@ -309,8 +325,8 @@ class OpenMailbox:
     async def settle(self) -> None:
         """Called when the session pauses: what this device fetched and left is marked, and goes when the mailbox fills up.
 
-        A device that deletes after fetching, as most do, has nothing left to mark, so this costs it nothing. If the store cannot do it now, the
-        marks are missing and these messages stay longer; nothing else is lost.
+        A device that deletes after fetching, as most do, has nothing left to mark, so this costs it nothing. If the store cannot do it now,
+        the marks are missing and these messages stay longer; nothing else is lost.
         """
         left = {uid: self._opened[uid] for uid in self._fetched if uid in self._opened}
         self._fetched.clear()

@@ -36,8 +36,8 @@ class Submit:
     async def wait_for_rate(self, login: Login) -> Verdict:
         """Before the content is read: whoever sends too fast is slowed down, and refused only if that takes too long.
 
-        A refusal costs the client one of its six tries, and it tries again with every new message, so six quick messages would make it give up
-        the first (docs/interop.md); waiting costs it nothing below its 60 s of patience.
+        A refusal costs the client one of its six tries, and it tries again with every new message, so six quick messages would make it give
+        up the first (docs/interop.md); waiting costs it nothing below its 60 s of patience.
         """
         waited_s = 0.0
         pause_s = max(0.05, 60.0 / self._settings().send_per_minute)

@@ -1,4 +1,4 @@
-"""Push tokens: opaque to us, encrypted for the notification service by the app. Kept 90 relay days since last set, gone with the account."""
+"""Push tokens: opaque to us, encrypted for the notification service by the app. Kept 90 relay days since last set."""
 
 from collections.abc import Callable
 
