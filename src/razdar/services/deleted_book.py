@@ -31,6 +31,10 @@ class DeletedBook:
         if len(self._marked) > self._limit:
             self._marked.popitem(last=False)
 
+    def unlearn(self, mailbox: MailboxId) -> None:
+        """Nothing is known."""
+        self._marked.pop(mailbox, None)
+
     def mark(self, mailbox: MailboxId, uid: Uid, is_deleted: bool) -> None:
         """This message carries the flag now, or does not."""
         known = self._marked.get(mailbox)

@@ -257,11 +257,23 @@ class OpenMailbox:
         """Those of `uids` that carry \\Deleted are gone, for every device."""
         marked = self._shared.deleted.marked(self.folder.id)
         if marked is None:
-            everything = await self.opened(await self._shared.store.uids(self.folder.id))
-            marked = frozenset(uid for uid, entry in everything.items() if entry.secret.flags & Flag.DELETED)
-            self._shared.deleted.learn(self.folder.id, marked)
+            marked = await self._search_deleted()
         opened = await self.opened(marked.intersection(uids))
         return await self._remove({uid: entry for uid, entry in opened.items() if entry.secret.flags & Flag.DELETED})
+
+    async def _search_deleted(self) -> frozenset[Uid]:
+        """Opens everything once. What other devices mark meanwhile is noted, because the book is open before the search begins."""
+        book = self._shared.deleted
+        book.learn(self.folder.id, ())
+        try:
+            everything = await self.opened(await self._shared.store.uids(self.folder.id))
+        except BaseException:
+            book.unlearn(self.folder.id)
+            raise
+        for uid, entry in everything.items():
+            if entry.secret.flags & Flag.DELETED:
+                book.mark(self.folder.id, uid, is_deleted=True)
+        return book.marked(self.folder.id) or frozenset()
 
     async def _remove(self, entries: dict[Uid, Opened]) -> Sequence[Uid]:
         if not entries:
