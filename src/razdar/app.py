@@ -16,6 +16,7 @@ from razdar.adapters.addresses import own_addresses
 from razdar.adapters.bus import LocalBus
 from razdar.adapters.clock import SystemClock
 from razdar.adapters.crew import ThreadCrew
+from razdar.adapters.files import private_folder
 from razdar.adapters.identity import Identity, open_identity
 from razdar.adapters.process import keep_memory_private
 from razdar.adapters.push import HttpPushGate
@@ -167,6 +168,7 @@ async def _run(parts: Parts, stack: AsyncExitStack, on_ready: Callable[[Ready], 
     servers, listeners = await listen(_doors(parts, registry, edge), ports, settings.bind)
     stack.callback(edge.close)
     stack.push_async_callback(_close, servers, registry)
+    private_folder(control_path(parts.current.config.data).parent)
     control = ControlServer(control_path(parts.current.config.data), _operations(parts, registry, ports), parts.journal)
     await control.start()
     stack.push_async_callback(control.close)

@@ -7,6 +7,7 @@ engine that does not understand it and is refused there (VECTORS "ALPN cross-pro
 import asyncio
 import ssl
 from collections.abc import Callable, Mapping
+from typing import cast
 
 Factory = Callable[[], asyncio.BaseProtocol]
 HTTP = "http/1.1"
@@ -19,7 +20,7 @@ class AlpnRouter(asyncio.Protocol):
         self._factories = factories
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast("asyncio.Transport", transport)  # uvloop's are not of that class
         tls = transport.get_extra_info("ssl_object")
         name = tls.selected_alpn_protocol() if isinstance(tls, (ssl.SSLObject, ssl.SSLSocket)) else None
         protocol = self._factories.get(name or HTTP, self._factories[HTTP])()

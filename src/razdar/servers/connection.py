@@ -9,7 +9,7 @@ import asyncio
 import ssl
 from abc import abstractmethod
 from collections.abc import Coroutine
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from razdar.servers.journal import Journal
 
@@ -114,7 +114,7 @@ class Connection(asyncio.Protocol):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast("asyncio.Transport", transport)  # uvloop's are not of that class
         self._transport = transport
         if not self._registry.admit(self):
             transport.close()
