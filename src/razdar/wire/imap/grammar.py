@@ -97,6 +97,14 @@ class Cursor:
             raise PeerError(f"Syntax error: {what} expected")
         return found
 
+    def rest(self) -> bytes | None:
+        """What is left, without moving; None if it has literals in it."""
+        return self._text[self._position :] if self._index == len(self._frame.literals) else None
+
+    def skip_rest(self) -> None:
+        """Moves to the end of this text."""
+        self._position = len(self._text)
+
     # words
 
     def word(self) -> str:

@@ -12,6 +12,8 @@ from .tokens import TokenKind, tokens
 
 DEPTH_MAX = 20
 PARTS_MAX = 1000
+HEADERS_MAX = 1_048_576
+"""Bytes of header that are looked at in all parts together; what comes later has default fields."""
 BOUNDARY_MAX = 200  # RFC 2046 section 5.1.1 says 70
 PARAMETERS_MAX = 50
 
@@ -58,11 +60,13 @@ class _Walk:
     def __init__(self, message: bytes) -> None:
         self.message = message
         self.parts = 0
+        self.header_bytes = 0
 
     def part(self, start: int, end: int, depth: int, default: tuple[bytes, bytes]) -> Part:
         self.parts += 1
         body = header.body_offset(self.message, start, end)
-        fields = header.values(self.message[start:body], _FIELDS)
+        self.header_bytes += body - start
+        fields = header.values(self.message[start:body], _FIELDS) if self.header_bytes <= HEADERS_MAX or not depth else {}
         kind, parameters = _content_type(fields.get(b"content-type"), default)
         part = Part(start, body, end, kind, parameters, fields)
         if part.is_multipart or kind == (b"message", b"rfc822"):
