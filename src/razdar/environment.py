@@ -97,8 +97,9 @@ def _make(environment: Environment) -> None:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Nobody else makes an environment in `folder`; the lock goes with the process, however it ends."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    """Nobody else makes an environment in `folder`. The lock goes with the process, however it ends, and with the pip it started."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    os.set_inheritable(descriptor, True)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -157,7 +158,7 @@ def _run(command: Sequence[str], persian: str, english: str) -> None:
     """The command has succeeded; a dot a second shows that it is at work. Trouble, after the command's own last words, if not."""
     quiet = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     shows = sys.stderr.isatty()
-    with subprocess.Popen(command, env=quiet, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:  # noqa: S603
+    with subprocess.Popen(command, env=quiet, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, close_fds=False) as process:  # noqa: S603
         said = ""
         while process.returncode is None:
             try:
