@@ -16,5 +16,5 @@ class Clock(Protocol):
 class Entropy(Protocol):
     """Unpredictable bytes."""
 
-    def __call__(self, count: int) -> bytes:
+    def __call__(self, count: int, /) -> bytes:
         """`count` random bytes, fit for keys."""

@@ -1,0 +1,44 @@
+"""Seals that change, push tokens, invites, the relay day: one or two statements each."""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+
+from razdar.model.ids import AccountId, MailboxId, Uid
+
+from .removals import existing
+from .rows import Strip, packed
+
+_RESEAL = """
+UPDATE entry SET seal = s FROM (SELECT value->>0 AS u, substr(:strip, value->>1, value->>2) AS s FROM json_each(:rows))
+WHERE account = :account AND folder = :folder AND uid = u
+"""
+
+
+def reseal(connection: sqlite3.Connection, mailbox: MailboxId, seals: Mapping[Uid, bytes]) -> Sequence[Uid]:
+    """See `Store.reseal`."""
+    uids = sorted(uid for _, uid in existing(connection, [(mailbox, uid) for uid in seals]))
+    strip = Strip()
+    rows = packed((uid, strip.add(seals[uid]), len(seals[uid])) for uid in uids)
+    connection.execute(_RESEAL, {"rows": rows, "strip": strip.joined(), "account": mailbox.account, "folder": mailbox.folder})
+    return uids
+
+
+def next_day(connection: sqlite3.Connection) -> int:
+    """See `Store.next_day`."""
+    ((day,),) = connection.execute("UPDATE meta SET value = value + 1 WHERE key = 'day' RETURNING value").fetchall()
+    return int(day)
+
+
+def put_token(connection: sqlite3.Connection, account: AccountId, token: bytes, expires: int) -> None:
+    """See `Store.put_token`."""
+    connection.execute("INSERT OR REPLACE INTO token SELECT id, ?2, ?3 FROM account WHERE id = ?1", (account, token, expires))
+
+
+def forget_token(connection: sqlite3.Connection, account: AccountId, token: bytes) -> None:
+    """See `Store.forget_token`."""
+    connection.execute("DELETE FROM token WHERE account = ? AND token = ?", (account, token))
+
+
+def put_invite(connection: sqlite3.Connection, digest: bytes, uses: int, expires: int) -> None:
+    """See `Store.put_invite`."""
+    connection.execute("INSERT OR REPLACE INTO invite VALUES (?, ?, ?)", (digest, uses, expires))

@@ -1,0 +1,64 @@
+"""Keeps the files small: empties the log, gives free pages back to the file system, holds the reserve. Runs in the writer's thread.
+
+The log shows a message beside its entries until it is emptied, so it is emptied whenever the relay pauses for a moment and at the
+latest when it has grown to its limit. Its old blocks stay on the disk until the file system reuses them: see docs/storage.md.
+"""
+
+import sqlite3
+from contextlib import suppress
+from pathlib import Path
+
+from .lineage import Lineage
+from .reserve import Reserve
+
+FREE_PAGES_KEPT = 256
+"""1 MiB of free pages is worth less than the work of giving it back."""
+PAGES_AT_ONCE = 512
+
+
+class Upkeep:
+    """`lineage` hears of every emptied log."""
+
+    def __init__(self, folder: Path, connection: sqlite3.Connection, lineage: Lineage, reserve: Reserve, wal_bytes: int) -> None:
+        self._wal = folder / "store.db-wal"
+        self._connection = connection
+        self._lineage = lineage
+        self._reserve = reserve
+        self._wal_bytes = wal_bytes
+        self._is_dirty = True
+
+    def committed(self) -> None:
+        """Something was written; the log is emptied if it has grown to its limit."""
+        self._is_dirty = True
+        with suppress(FileNotFoundError):
+            if self._wal.stat().st_size >= self._wal_bytes:
+                self._checkpoint()
+
+    def pause(self) -> bool:
+        """Nothing is waiting. Does one small piece of work; whether there is more to do at the next pause."""
+        if self._is_dirty:
+            self._give_back()
+            self._is_dirty = not self._checkpoint()
+        self._reserve.take()
+        return self._is_dirty or not self._reserve.is_held
+
+    def _checkpoint(self) -> bool:
+        """Whether the log is empty now. A full disk or a reader in its way: the next time."""
+        try:
+            (is_busy, _, _) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.OperationalError:
+            self._reserve.release()
+            return False
+        if not is_busy:
+            self._lineage.make_due()
+        return not is_busy
+
+    def _give_back(self) -> None:
+        """Free pages are at most half as many as the used ones, so that the disk in use is at most twice what waits."""
+        (free,) = self._connection.execute("PRAGMA freelist_count").fetchone()
+        (pages,) = self._connection.execute("PRAGMA page_count").fetchone()
+        excess = free - max(FREE_PAGES_KEPT, (pages - free) // 2)
+        if excess > 0:
+            # One page per row: it has to be read to the end.
+            with suppress(sqlite3.OperationalError):
+                self._connection.execute(f"PRAGMA incremental_vacuum({min(excess, PAGES_AT_ONCE)})").fetchall()
