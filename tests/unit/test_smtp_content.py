@@ -45,10 +45,11 @@ def test_the_limit_is_exact(size: int, chunk: int) -> None:
     assert rest == b"NOOP\r\n"
 
 
-def test_stuffed_dots_do_not_count() -> None:
-    content, _ = read(b"..\r\n" * 100 + b".\r\n", limit=300)
+@pytest.mark.parametrize("chunk", [1, 50, 1000])
+def test_stuffed_dots_do_not_count(chunk: int) -> None:
+    content, _ = read(b"..\r\n" * 100 + b".\r\n", limit=300, chunk=chunk)
     assert content == b".\r\n" * 100
-    assert read(b"..\r\n" * 101 + b".\r\n", limit=300)[0] is None
+    assert read(b"..\r\n" * 101 + b".\r\n", limit=300, chunk=chunk)[0] is None
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 64])

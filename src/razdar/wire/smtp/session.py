@@ -93,12 +93,11 @@ class SmtpSession:
         return bytes(output)
 
     def tls_started(self) -> None:
-        """The handshake is done: all is forgotten as at the start of the connection, without a greeting (RFC 3207 section 4.2)."""
+        """The handshake is done: as at the start, without a greeting (RFC 3207 section 4.2). There was no login that could be forgotten."""
         dialogue = self._dialogue
         if dialogue.state is not State.HANDSHAKE:
             raise RuntimeError("the client did not ask for TLS")
         dialogue.is_tls = True
-        dialogue.login = None
         dialogue.reset()
         dialogue.state = State.START
 
