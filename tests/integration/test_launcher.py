@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -85,7 +84,7 @@ class Checkout:
 
 
 @pytest.fixture
-def checkout(tmp_path: Path) -> Iterator[Checkout]:
+def checkout(tmp_path: Path) -> Checkout:
     folder = tmp_path / "a checkout"
     folder.mkdir()
     return Checkout(folder)
@@ -120,7 +119,7 @@ def test_a_file_that_is_not_the_locked_one_is_refused_and_repaired_later(checkou
 
 
 def test_an_interrupted_installation_is_repaired(checkout: Checkout) -> None:
-    """Killed at a moment when the folder is there and `tiny` is not, or only a part of the folder."""
+    """Killed when a part of the folder is there; what the launcher had started may still be at work in it."""
     environment = checkout.folder / ".venv"
     first = checkout.start("up")
     while not (environment / "bin/python").exists():
@@ -168,14 +167,9 @@ def test_what_needs_an_environment() -> None:
 
 def test_nothing_is_imported_from_where_the_person_is(checkout: Checkout, tmp_path: Path) -> None:
     (tmp_path / "tiny.py").write_text("raise SystemExit('taken from the current folder')")
-    started = subprocess.run(
-        [checkout.folder / "razdar", "up"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"PATH": os.environ["PATH"], "HOME": "/"},
-    )
+    environment = {"PATH": os.environ["PATH"], "HOME": "/"}
+    command = [checkout.folder / "razdar", "up"]
+    started = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment)
     assert (started.returncode, started.stdout.split()[-2]) == (3, "1.0")
 
 
