@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from starlette.applications import Starlette
+
 from razdar import __version__
 from razdar.adapters.addresses import own_addresses
 from razdar.adapters.bus import LocalBus
@@ -50,6 +52,7 @@ from razdar.services.tokens import Tokens
 from razdar.settings import Settings, port_layout
 from razdar.vault.cache import BOOT_KEY_BYTES, AddressCache, LoginCache
 from razdar.wire.imap.session import Capabilities, ImapLimits
+from razdar.wire.links import ANY_CERTIFICATE, STRICT, Server, dclogin
 from razdar.wire.smtp.session import Role, SmtpLimits
 from razdar.workers.keeper import Keeper
 from razdar.workers.push import Pusher
@@ -164,7 +167,7 @@ async def _run(parts: Parts, stack: AsyncExitStack, on_ready: Callable[[Ready], 
     settings = parts.current()
     ports = port_layout(settings.ports)
     registry = Registry(settings.connections)
-    edge = HttpEdge(make_app(_site(parts, ports)), HttpLimits(), parts.journal)
+    edge = HttpEdge(Starlette(), HttpLimits(), parts.journal)
     servers, listeners = await listen(_doors(parts, registry, edge), ports, settings.bind)
     stack.callback(edge.close)
     stack.push_async_callback(_close, servers, registry)
@@ -304,6 +307,12 @@ def _page(parts: Parts, ports: Mapping[str, int]) -> str:
     host = _host(parts)
     port = "" if ports["https"] == 443 else f":{ports['https']}"
     return f"https://{f'[{host}]' if ':' in host else host}{port}/"
+
+
+def _server(parts: Parts, ports: Mapping[str, int], host: str) -> Server:
+    """Where an app connects, and whether it must accept a certificate that nobody vouches for."""
+    checks = ANY_CERTIFICATE if parts.tls.self_signed else STRICT
+    return Server(host, ports["imaps"], ports["submissions"], "ssl", checks)
 
 
 def _operations(parts: Parts, registry: Registry, ports: Mapping[str, int]) -> dict[str, Callable[[Mapping[str, Any]], Awaitable[Any]]]:
