@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from razdar.model.ids import AccountId
 from razdar.ports.store import Store
 from razdar.services.accounts import Login
 from razdar.services.calendar import Calendar
@@ -13,7 +14,7 @@ TOKEN_BYTES_MAX = 4096
 class Tokens:
     """What `SETMETADATA INBOX (/private/devicetoken …)` does."""
 
-    def __init__(self, store: Store, calendar: Calendar, added: Callable[[bytes], None]) -> None:
+    def __init__(self, store: Store, calendar: Calendar, added: Callable[[AccountId], None]) -> None:
         self._store = store
         self._calendar = calendar
         self._added = added
