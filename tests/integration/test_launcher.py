@@ -168,7 +168,7 @@ def test_what_needs_an_environment() -> None:
 def test_nothing_is_imported_from_where_the_person_is(checkout: Checkout, tmp_path: Path) -> None:
     (tmp_path / "tiny.py").write_text("raise SystemExit('taken from the current folder')")
     environment = {"PATH": os.environ["PATH"], "HOME": "/"}
-    command = [checkout.folder / "razdar", "up"]
+    command = [str(checkout.folder / "razdar"), "up"]
     started = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment)
     assert (started.returncode, started.stdout.split()[-2]) == (3, "1.0")
 

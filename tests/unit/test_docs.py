@@ -1,0 +1,105 @@
+"""Nothing that a person can type or set is undocumented, and the documents say nothing of things that are gone."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from tests.documents import made, renewed
+
+from razdar import __version__
+from razdar.cli.arguments import COMMANDS
+from razdar.config import read_config
+from razdar.environment import CHECKOUT
+from razdar.settings import Settings, port_layout
+
+
+def _text(name: str) -> str:
+    return (CHECKOUT / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("document", list(made()), ids=lambda path: path.name)
+def test_the_made_parts_are_fresh(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    assert text == renewed(text, made()[document]), "run: python -m tests.documents"
+
+
+def test_every_command_and_option_is_documented() -> None:
+    text = _text("docs/commands.md")
+    for command in COMMANDS:
+        assert f"`./razdar {command.name}`" in text
+        assert all(f"`{option.flag}" in text for option in command.options)
+
+
+def test_every_setting_is_documented_and_no_other() -> None:
+    documented = re.findall(r"^\| `(\w+)` \|", _text("docs/configuration.md"), re.MULTILINE)
+    assert documented == list(Settings.__dataclass_fields__)
+
+
+def test_the_example_configuration_works(tmp_path: Path) -> None:
+    example = re.search(r"```toml\n(.*?)```", _text("docs/configuration.md"), re.DOTALL)
+    assert example is not None
+    (tmp_path / "razdar.toml").write_text(example[1])
+    assert read_config(tmp_path).settings.registration == "invite"
+
+
+@pytest.mark.parametrize("ports", ["high", "standard", "9443"])
+def test_the_port_table_is_true(ports: str) -> None:
+    row = next(line for line in _text("docs/commands.md").splitlines() if line.startswith(f"  | `{ports}`"))
+    assert [int(cell) for cell in row.split("|")[2:-1]] == list(port_layout(ports).values())
+
+
+def test_the_readmes_name_only_commands_that_exist() -> None:
+    known = {command.name for command in COMMANDS} | {"bundle", "courier"}  # planned, and said so
+    for name in ("README.md", "README.fa.md", "SECURITY.md", "CHANGELOG.md"):
+        assert set(re.findall(r"\./razdar ([a-z]+)", _text(name))) <= known
+
+
+def _locked(name: str) -> set[str]:
+    return set(re.findall(r"^([a-z0-9-]+)==", _text(name), re.MULTILINE))
+
+
+def test_every_dependency_has_a_line_of_reason() -> None:
+    locked = set.union(*(_locked(f"requirements{kind}.lock") for kind in ("", "-try", "-test")))
+    first_cells = re.findall(r"^\| (`.*?`) \|", _text("docs/dependencies.md"), re.MULTILINE)
+    assert {name for cell in first_cells for name in re.findall(r"`(.*?)`", cell)} == locked
+
+
+def test_the_locks_hold_what_the_project_asks_for_and_agree() -> None:
+    project = tomllib.loads(_text("pyproject.toml"))["project"]
+    extras = project["optional-dependencies"]
+    asked = {"": project["dependencies"], "-try": extras["try"], "-test": extras["try"] + extras["test"]}
+    for kind, wanted in asked.items():
+        assert {re.split(r"[<>=~\[; ]", each)[0] for each in wanted} <= _locked(f"requirements{kind}.lock")
+    pins = [set(re.findall(r"^[a-z0-9-]+==[^ ]+", _text(f"requirements{kind}.lock"), re.MULTILINE)) for kind in asked]
+    assert pins[0] <= pins[1] <= pins[2]
+
+
+@pytest.mark.parametrize("kind", ["", "-try", "-test"])
+def test_the_locks_have_a_hash_for_every_file_and_name_no_host(kind: str) -> None:
+    text = _text(f"requirements{kind}.lock")
+    assert "://" not in text
+    assert all("--hash=sha256:" in part for part in re.split(r"^(?=[a-z])", text, flags=re.MULTILINE)[1:])
+
+
+def test_the_change_log_knows_this_version() -> None:
+    assert f"## {__version__}" in _text("CHANGELOG.md")
+
+
+def test_the_licence_is_whole() -> None:
+    text = _text("LICENSE")
+    assert "GNU AFFERO GENERAL PUBLIC LICENSE" in text
+    assert "13. Remote Network Interaction" in text
+    assert "END OF TERMS AND CONDITIONS" in text
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    for name in ("SECURITY.md", "docs/commands.md", "docs/configuration.md", "docs/dependencies.md"):
+        for target in re.findall(r"\]\(([^)#:]+)\)", _text(name)):
+            assert ((CHECKOUT / name).parent / target).exists(), f"{name}: {target}"
+
+
+def test_persian_keeps_its_half_spaces() -> None:
+    """`می شود` for `می‌شود` is what an editor without ZWNJ leaves behind."""
+    for path in (CHECKOUT / "src/razdar").rglob("*.py"):
+        assert re.search(r"(?<!\w)ن?می (?=[آ-ی])| ها(?!\w)", path.read_text(encoding="utf-8")) is None, path
