@@ -136,7 +136,7 @@ async def _build(config: RunConfig, stack: AsyncExitStack) -> Parts:
     lookups = Directory(desk, identity.id_key, directory.cache)
     unknowns = RateBook(settings.unknown_per_minute, settings.unknown_per_minute)
     deliver = Deliver(store, lookups, calendar, bus, desk, clock, entropy, shares, unknowns, current, domain, pusher.wake)
-    submit = Submit(deliver, RateBook(settings.send_per_minute, settings.send_burst), clock, current)
+    submit = Submit(deliver, RateBook(settings.send_per_minute, settings.send_burst), desk, clock, current)
     folders = Folders(store, bus)
     mailboxes = Mailboxes(store, bus, desk, folders, shares, entropy, current)
     return Parts(

@@ -34,7 +34,7 @@ class Appender:
         self, login: Login, folder: Folder, message: bytes, flags: Iterable[str], internal_date: int | None
     ) -> Uid | Refusal:
         """The UID that the message got. Raises `OverQuota`, `FolderRefused`, `StoreUnavailable`, `CrewBusy`."""
-        verdict = self._submit.check_content(login, message)
+        verdict = await self._submit.check_content(login, message)
         if isinstance(verdict, Refusal):
             return verdict
         shared = self._mailboxes
