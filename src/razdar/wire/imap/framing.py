@@ -33,7 +33,7 @@ class Bounds:
     literal_bytes: int
     """All literals of a command together, but for the message of an APPEND. 0: no literal at all."""
     message_bytes: int = 0
-    """The message of an APPEND. 0: not now."""
+    """The message of an APPEND. 0: not now, it is a literal like any other."""
     total_bytes: int | None = None
     """If given: lines and literals together, but for the message of an APPEND."""
 
@@ -149,7 +149,7 @@ class Framer:
 
     def _begin_literal(self, digits: bytes, *, is_waiting: bool) -> Refused | bytes | None:
         size = int(digits) if len(digits) <= 10 else None
-        is_message = self._is_message()
+        is_message = self.bounds.message_bytes > 0 and self._is_message()
         room = self.bounds.message_bytes if is_message else self.bounds.literal_room(self._text_used, self._literal_used)
         if size is None or size > room or (not is_waiting and size > NONSYNC_MAX):
             # A peer that was to wait and already sent more did not wait: those bytes are its literal, not commands.

@@ -83,7 +83,7 @@ def _section(cursor: Cursor) -> f.Section:
     path = tuple(int(number) for number in (cursor.match(_PATH) or b"").split(b".") if number)
     if len(path) > DEPTH_MAX:
         raise PeerError("Section nested too deeply")
-    if path and cursor.skip(b"]"):
+    if cursor.skip(b"]"):
         return f.Section(path)
     if path:
         cursor.expect(b".")
@@ -101,8 +101,6 @@ def _section(cursor: Cursor) -> f.Section:
 
 
 def _section_text(cursor: Cursor) -> f.SectionText:
-    if cursor.is_at(b"]"):
-        return f.SectionText.WHOLE
     try:
         return f.SectionText(_name(cursor))
     except ValueError:
