@@ -8,13 +8,13 @@ import difflib
 import ipaddress
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_origin
 
 from razdar.model.address import parse_address
 from razdar.model.trouble import Trouble
-from razdar.settings import Settings, port_layout
+from razdar.settings import NEEDS_RESTART, Settings, port_layout
 
 FILE_NAME = "razdar.toml"
 """The file in the data folder that is read when no other is given."""
@@ -42,8 +42,10 @@ class RunConfig:
     """Whether a domain other than the remembered one is meant (adapters/identity.py)."""
 
     def reload(self) -> "RunConfig":
-        """The same start with the file as it is now. Trouble if it has a mistake; then nothing has changed."""
-        return read_config(self.data, file=self.file, changes=self.changes, change_name=self.change_name)
+        """The same start with the file as it is now; what needs a restart stays. Trouble if it has a mistake; then nothing has changed."""
+        new = read_config(self.data, file=self.file, changes=self.changes, change_name=self.change_name)
+        kept = {name: getattr(self.settings, name) for name in NEEDS_RESTART}
+        return replace(new, settings=replace(new.settings, **kept))
 
 
 def read_config(data: Path, *, file: Path | None = None, changes: Sequence[tuple[str, str]] = (), change_name: bool = False) -> RunConfig:
@@ -232,9 +234,10 @@ def _check_together(settings: Settings, origins: Mapping[str, str]) -> None:
         )
     if not settings.bind:
         raise _wrong(_FIELDS["bind"], origins["bind"], "empty", "دست‌کم یک نشانی لازم است", "at least one address is needed")
-    for low, high in (("local_part_min", "local_part_max"), ("message_bytes", "quota_bytes")):
-        if getattr(settings, low) > getattr(settings, high):
-            raise _wrong(_FIELDS[low], origins[low], getattr(settings, low), f"از {high} بیشتر است", f"it is more than {high}")
+    if settings.local_part_min > settings.local_part_max:
+        blamed = "local_part_max" if origins["local_part_min"] == DEFAULT else "local_part_min"
+        persian, english = "کمینه از بیشینه بیشتر است", "local_part_min is more than local_part_max"
+        raise _wrong(_FIELDS[blamed], origins[blamed], getattr(settings, blamed), persian, english)
 
 
 def type_name(field: "Field[Any]") -> str:

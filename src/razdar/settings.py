@@ -95,8 +95,35 @@ class Settings:
     )
 
 
-NEEDS_RESTART = ("domain", "bind", "ports")
-"""What a reload (SIGHUP) cannot change: addresses end in the first, sockets are open on the others."""
+NEEDS_RESTART = frozenset(
+    [
+        "domain",
+        "bind",
+        "ports",
+        "certificate",
+        "certificate_key",
+        "message_bytes",
+        "recipients",
+        "send_per_minute",
+        "send_burst",
+        "unknown_per_minute",
+        "argon2_at_once",
+        "argon2_waiting",
+        "login_failures",
+        "connections",
+        "idle_seconds",
+        "login_seconds",
+        "imap_line_bytes",
+        "smtp_line_bytes",
+        "header_bytes",
+        "reserve_bytes",
+        "wal_bytes",
+        "push",
+        "push_url",
+        "log_level",
+    ]
+)
+"""What a reload (SIGHUP) does not change: addresses end in the first, the others are built into parts that live as long as the relay."""
 
 _HIGH = {"smtp": 8025, "http": 8080, "imap": 8143, "https": 8443, "submissions": 8465, "submission": 8587, "imaps": 8993}
 _STANDARD = {"smtp": 25, "http": 80, "imap": 143, "https": 443, "submissions": 465, "submission": 587, "imaps": 993}

@@ -1,5 +1,6 @@
 """Settings: who wins, what is refused, and in which words."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,10 +43,16 @@ def test_a_given_file_replaces_the_one_in_the_data_folder(tmp_path: Path) -> Non
 
 def test_a_reload_sees_the_file_as_it_is_now_and_keeps_the_command_line(tmp_path: Path) -> None:
     _write(tmp_path, "keep_days = 3\n")
-    config = read_config(tmp_path, changes=[("recipients", "7")], change_name=True)
+    config = read_config(tmp_path, changes=[("quota_bytes", "70_000")], change_name=True)
     _write(tmp_path, "keep_days = 4\n")
     again = config.reload()
-    assert (again.settings.keep_days, again.settings.recipients, again.change_name) == (4, 7, True)
+    assert (again.settings.keep_days, again.settings.quota_bytes, again.change_name) == (4, 70_000, True)
+
+
+def test_a_reload_keeps_what_needs_a_restart(tmp_path: Path) -> None:
+    config = read_config(tmp_path)
+    _write(tmp_path, 'keep_days = 4\nports = "standard"\ndomain = "chat.example"\n')
+    assert config.reload().settings == replace(config.settings, keep_days=4)
 
 
 def test_a_mistake_at_reload_leaves_the_old_settings(tmp_path: Path) -> None:
@@ -77,6 +84,7 @@ def test_a_mistake_at_reload_leaves_the_old_settings(tmp_path: Path) -> None:
         ("certificate = '/c.pem'", ["certificate", "certificate_key is needed too"]),
         ("certificate_key = '/k.pem'", ["certificate_key", "certificate is needed too"]),
         ("local_part_min = 20\nlocal_part_max = 10", ["local_part_min", "more than local_part_max"]),
+        ("local_part_max = 5", ["local_part_max", "more than local_part_max"]),
         ("keep_days = ", ["TOML"]),
         ("[keep_days]\n", ["keep_days", "whole number"]),
     ],

@@ -26,7 +26,7 @@ def announce(ready: Ready, *, quiet: bool = False) -> None:
         return
     say("", "رازدار آماده است. این صفحه را با تلفن باز کنید:", "Razdar is ready. Open this page with a phone:", "", f"    {ready.page}", "")
     show_qr(ready.page)
-    say("", "نام این رله برای همیشه / this relay's name for life:", f"    {ready.domain}")
+    say("", "نام این رله / this relay's name:", f"    {ready.domain}")
     if ready.fingerprint:
         say(
             "مرورگر هشدار می‌دهد، زیرا گواهی را خود رله ساخته است؛ اثر انگشت آن باید همین باشد (SHA-256):",

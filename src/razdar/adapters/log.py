@@ -1,0 +1,37 @@
+"""Where the journal's lines go: standard error, one JSON object a line, and nothing of what libraries would write.
+
+asyncio, ssl and the HTTP server put peers' addresses into their messages (a failed handshake is enough). Of their warnings only the fact is
+written down: which library, how serious, which kind of exception. Their text goes nowhere, at any level.
+"""
+
+import json
+import logging
+import sys
+from typing import TextIO
+
+OWN = "razdar"
+
+
+def start_logging(level: str, to: TextIO | None = None) -> None:
+    """From now on the journal is written from `level` on, and libraries' warnings without their text. May be called again."""
+    stream = to or sys.stderr
+    own = logging.getLogger(OWN)
+    own.handlers = [_Own(stream)]
+    own.setLevel(level.upper())
+    own.propagate = False
+    root = logging.getLogger()
+    root.handlers = [_Foreign(stream)]
+    root.setLevel(logging.WARNING)
+    logging.captureWarnings(True)
+
+
+class _Own(logging.StreamHandler[TextIO]):
+    """Lines of the journal as they are."""
+
+
+class _Foreign(logging.StreamHandler[TextIO]):
+    """The fact that a library had something to say."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else ""
+        return json.dumps({"event": "library", "name": record.name.split(".")[0], "level": record.levelname.lower(), "kind": kind})
