@@ -9,15 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from razdar.adapters.files import private_folder, write_private
-
-
-@dataclass(frozen=True, slots=True)
-class Listener:
-    """One open socket. `name` as in `settings.port_layout`."""
-
-    name: str
-    address: str
-    port: int
+from razdar.model.listener import Listener
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
