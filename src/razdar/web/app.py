@@ -1,0 +1,32 @@
+"""The web face of a relay, put together: routes, error pages and what every answer goes through.
+
+Plain HTTP shows the same pages with a way to HTTPS instead of forms; it never shows or takes a password. A further group of pages is a
+class with `routes()` like the ones below.
+"""
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+from razdar.web import assets
+from razdar.web.errors import HttpErrors
+from razdar.web.invite import Invite
+from razdar.web.middleware import Net, SecurityHeaders
+from razdar.web.pages import Pages
+from razdar.web.reconnect import Reconnect
+from razdar.web.site import Site
+from razdar.web.welcome import Welcome
+from razdar.web.wellknown import WellKnown
+
+
+def make_app(site: Site) -> Starlette:
+    """The ASGI application for `site`. It keeps no state between requests."""
+    pages = Pages(site)
+    groups = (Welcome(pages), Invite(pages), Reconnect(pages), WellKnown(pages))
+    app = Starlette(
+        routes=[*(route for group in groups for route in group.routes()), *assets.routes()],
+        middleware=[Middleware(SecurityHeaders, site), Middleware(Net, pages)],
+        exception_handlers={HTTPException: HttpErrors(pages)},
+    )
+    app.router.redirect_slashes = False  # Starlette would build that redirect from the Host header
+    return app

@@ -1,0 +1,41 @@
+"""What the pages need to know of the relay and may ask of it. app.py fills it in; tests fill in a small relay of their own.
+
+Values that a reload can change are functions. The pages learn nothing else: no store, no vault, no connection.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from razdar.model.address import Address
+from razdar.model.verdict import Refusal
+from razdar.settings import Settings
+from razdar.wire.links import Server
+
+Credentials = tuple[Address, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """One relay as its pages see it."""
+
+    settings: Callable[[], Settings]
+    domain: str
+    """What addresses end in; an IP literal keeps its brackets."""
+    ports: Mapping[str, int]
+    """Ports as the outside reaches them: smtp http imap https submissions submission imaps."""
+    is_self_signed: Callable[[], bool]
+    """Whether browsers will warn."""
+    fingerprint: Callable[[], str]
+    """SHA-256 of the certificate, as browsers show it."""
+    server_for: Callable[[str], Server]
+    """What a login link carries for somebody who reached us at this address of ours (the socket's own, never the Host header)."""
+    new_credentials: Callable[[], Awaitable[Credentials | Refusal]]
+    """A fresh name and password; the account is made by the first login. A refusal where registration is not open."""
+    invite_uses: Callable[[str], Awaitable[int]]
+    """How many accounts the token can still make; 0 for an unknown one."""
+    claim_invite: Callable[[str], Awaitable[Credentials | Refusal]]
+    """Makes the account at once. May raise CrewBusy or StoreUnavailable; then nothing happened."""
+    report: Callable[[BaseException], str]
+    """Journals a bug without its text and returns the reference number."""
+    now: Callable[[], int]
+    """Unix seconds."""
