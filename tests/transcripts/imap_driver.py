@@ -153,7 +153,10 @@ class ImapDriver:
         self.session.ok()
 
     def _status(self, command: c.Status) -> None:
-        folder = self.folders[command.mailbox]
+        folder = self.folders.get(command.mailbox)
+        if folder is None:
+            self.session.no("No such folder", "NONEXISTENT")
+            return
         known = {"MESSAGES": len(folder.mails), "UIDNEXT": folder.next_uid, "UIDVALIDITY": folder.validity}
         self.session.untagged(r.status(command.mailbox, {item: known.get(item, 0) for item in command.items}))
         self.session.ok()

@@ -9,6 +9,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from razdar.wire.errors import PeerError
 
@@ -29,34 +30,45 @@ class SequenceSet:
 
     def resolve(self, all_ids: Sequence[int]) -> list[int]:
         """Those of `all_ids` (ascending) that are named, ascending. `*` is the last of them; in an empty mailbox nothing is named."""
-        if not all_ids:
-            return []
         found: list[int] = []
-        last = all_ids[-1]
         start = 0
-        for low, high in self.ranges:
-            top = last if high is None else high
-            bottom = last if low is None else min(low, last) if high is None else low
-            start = bisect_left(all_ids, bottom, start)
-            end = bisect_right(all_ids, top, start)
+        for low, high in self._finite:
+            start = bisect_left(all_ids, low, start)
+            end = bisect_right(all_ids, high, start)
             found.extend(all_ids[start:end])
             start = end
+        if self._is_open and all_ids:
+            bottom = max(self._open_from(all_ids[-1]), found[-1] + 1 if found else 0)
+            found.extend(all_ids[bisect_left(all_ids, bottom) :])
         return found
 
     def contains(self, number: int, last: int) -> bool:
         """Whether `number` is named in a mailbox whose last message is `last`."""
-        index = bisect_right(self.ranges, number, key=lambda pair: min(last if pair[0] is None else pair[0], last)) - 1
-        if index < 0:
-            return False
-        high = self.ranges[index][1]
-        return number <= (last if high is None else high)
+        if self._is_open and self._open_from(last) <= number <= last:
+            return True
+        index = bisect_right(self.ranges, number, hi=len(self.ranges) - self._is_open, key=lambda pair: pair[0] or 0) - 1
+        return index >= 0 and number <= (self.ranges[index][1] or 0)
+
+    @property
+    def _is_open(self) -> bool:
+        return self.ranges[-1][1] is None
+
+    @property
+    def _finite(self) -> Sequence[tuple[int, int]]:
+        return cast(Sequence[tuple[int, int]], self.ranges[:-1] if self._is_open else self.ranges)
+
+    def _open_from(self, last: int) -> int:
+        """Where `9:*` begins: at 9, or at the last message if that comes earlier (RFC 3501 section 6.4.8)."""
+        low = self.ranges[-1][0]
+        return last if low is None else min(low, last)
 
     def exceeds(self, count: int) -> bool:
         """Whether a number above `count` is named. A UID may be missing, a sequence number must exist (RFC 3501 section 6.4.8).
 
         `9:*` never exceeds: it always names the last message.
         """
-        return any(high is not None and high > count for _, high in self.ranges[-2:])
+        finite = self._finite
+        return bool(finite) and finite[-1][1] > count
 
     def __bytes__(self) -> bytes:
         return ",".join(_written(low, high) for low, high in self.ranges).encode("ascii")

@@ -1,7 +1,7 @@
 """Where the parts of a MIME message are (RFC 2045, RFC 2046), as offsets into its bytes.
 
 A small walker of our own, as the input is hostile: nesting and number of parts are bounded, each level costs one pass over its bytes at the
-speed of a compiled search, nothing is decoded or copied. What is too deep or too much stays one opaque part.
+speed of a compiled search, nothing is decoded or copied. What is too deep stays one opaque part; what is too much is not seen.
 """
 
 import re
@@ -80,7 +80,8 @@ class _Walk:
         elif part.is_multipart:
             default = (b"message", b"rfc822") if part.kind[1] == b"digest" else (b"text", b"plain")
             for start, end in self._slices(part, boundary):
-                part.children.append(self.part(start, end, depth + 1, default))
+                if self.parts < PARTS_MAX:  # earlier ones may have had many parts of their own
+                    part.children.append(self.part(start, end, depth + 1, default))
         else:
             part.embedded = self.part(part.body, part.end, depth + 1, (b"text", b"plain"))
 
