@@ -1,6 +1,7 @@
 """The composition root: the only file that sees every part. It builds them, opens the doors, and closes everything in order at the end."""
 
 import asyncio
+import ipaddress
 import os
 import secrets
 import signal
@@ -10,8 +11,6 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-
-from starlette.applications import Starlette
 
 from razdar import __version__
 from razdar.adapters.addresses import own_addresses
@@ -51,6 +50,8 @@ from razdar.services.submit import Submit
 from razdar.services.tokens import Tokens
 from razdar.settings import Settings, port_layout
 from razdar.vault.cache import BOOT_KEY_BYTES, AddressCache, LoginCache
+from razdar.web.app import make_app
+from razdar.web.site import Site
 from razdar.wire.imap.session import Capabilities, ImapLimits
 from razdar.wire.links import ANY_CERTIFICATE, STRICT, Server, dclogin
 from razdar.wire.smtp.session import Role, SmtpLimits
@@ -167,7 +168,7 @@ async def _run(parts: Parts, stack: AsyncExitStack, on_ready: Callable[[Ready], 
     settings = parts.current()
     ports = port_layout(settings.ports)
     registry = Registry(settings.connections)
-    edge = HttpEdge(Starlette(), HttpLimits(), parts.journal)
+    edge = HttpEdge(make_app(_site(parts, ports)), HttpLimits(), parts.journal)
     servers, listeners = await listen(_doors(parts, registry, edge), ports, settings.bind)
     stack.callback(edge.close)
     stack.push_async_callback(_close, servers, registry)
@@ -307,6 +308,29 @@ def _page(parts: Parts, ports: Mapping[str, int]) -> str:
     host = _host(parts)
     port = "" if ports["https"] == 443 else f":{ports['https']}"
     return f"https://{f'[{host}]' if ':' in host else host}{port}/"
+
+
+def _site(parts: Parts, ports: Mapping[str, int]) -> Site:
+    return Site(
+        settings=parts.current,
+        domain=parts.identity.domain,
+        ports=ports,
+        is_self_signed=lambda: parts.tls.self_signed,
+        fingerprint=lambda: parts.tls.fingerprint,
+        server_for=lambda address: _server(parts, ports, _host_at(parts, address)),
+        new_credentials=parts.invites.offer,
+        invite_uses=parts.invites.uses,
+        claim_invite=parts.invites.claim,
+        report=parts.journal.bug,
+        now=parts.clock.now,
+    )
+
+
+def _host_at(parts: Parts, address: str) -> str:
+    """As `_host`, but where it would be one of this machine's addresses: the one by which the visitor got here, if others can use it too."""
+    if parts.current().advertise or not parts.tls.self_signed or ipaddress.ip_address(address).is_loopback:
+        return _host(parts)
+    return address
 
 
 def _server(parts: Parts, ports: Mapping[str, int], host: str) -> Server:

@@ -3,10 +3,15 @@
 IMAP and SMTP of one client race for that; exactly one account comes of it and both succeed, because the store keeps the first record and
 the loser of the race tries its password on that. No verifier of the password is stored: a login succeeds when the account's private key
 opens. A returning device is recognised from RAM and costs microseconds.
+
+Whether a name exists is not told where registration is closed, neither by the refusal nor by the time it takes: a login that fails costs
+the same Argon2 work in every case.
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from razdar.model.address import Address
@@ -14,10 +19,10 @@ from razdar.model.ids import AccountId, MailboxId
 from razdar.model.verdict import Refusal
 from razdar.policy.registration import may_register
 from razdar.policy.retention import account_expiry
-from razdar.ports.bus import Bus
+from razdar.ports.bus import AccountClosed, Bus, Change
 from razdar.ports.clock import Entropy
 from razdar.ports.crew import Crew
-from razdar.ports.store import AccountRecord, Store
+from razdar.ports.store import AccountRecord, Store, StoreUnavailable
 from razdar.services.calendar import Calendar
 from razdar.services.directory import Directory
 from razdar.settings import Settings
@@ -26,6 +31,9 @@ from razdar.vault.cache import LoginCache
 from razdar.wire.smtp import replies
 
 SALT_BYTES = 16
+PROLONGED_MAX = 50_000  # about 150 bytes each; what was pushed out costs one more write
+AT_ONCE = 64
+_NOBODYS_SALT, _NOBODYS_KEY = bytes(SALT_BYTES), bytes(48)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +75,7 @@ class Accounts:
         self._settings = settings
         self._domain = domain
         self._under_way: dict[tuple[Address, str], asyncio.Task[Login | Refusal]] = {}
-        self._prolonged: dict[AccountId, int] = {}
+        self._prolonged: OrderedDict[AccountId, int] = OrderedDict()
 
     async def log_in(self, address: Address | None, password: str) -> Login | Refusal:
         """A login, made at the first try where registration is open. Raises `CrewBusy`, `StoreUnavailable`.
@@ -76,16 +84,22 @@ class Accounts:
         """
         if address is None or address.domain != self._domain:
             return replies.AUTH_FAILED
+        answer = await self._recognise(address, password) or await self._join_or_start(address, password)
+        if isinstance(answer, Login):
+            await self._prolong(answer.account)
+        return answer
+
+    async def _recognise(self, address: Address, password: str) -> Login | None:
+        """A device that was here before, from RAM. That counts no more once the account has gone, even if there is a new one of that name."""
         found = self._cache.find(address, password)
-        if found is not None:
-            login = Login(address, found[0], found[1], found[1].public_bytes())
-        else:
-            answer = await self._join_or_start(address, password)
-            if isinstance(answer, Refusal):
-                return answer
-            login = answer
-        await self._prolong(login.account)
-        return login
+        if found is None:
+            return None
+        account, key = found
+        record = await self._store.account(account)
+        if record is None or record.public_key != key.public_bytes():
+            self._cache.forget(account)
+            return None
+        return Login(address, account, key, record.public_key)
 
     async def _join_or_start(self, address: Address, password: str) -> Login | Refusal:
         """Several connections of one device that log in at the same moment share one derivation."""
@@ -98,23 +112,29 @@ class Accounts:
         return await asyncio.shield(task)
 
     async def _unlock_or_make(self, address: Address, password: str) -> Login | Refusal:
+        was_known = self._directory.known(address) is not None
         account = await self._directory.identify(address)
         record = await self._store.account(account)
         if record is None:
-            return await self._make(address, account, password)
-        return await self._unlock(address, record, password)
+            answer = await self._make(address, account, password)
+        else:
+            answer = await self._unlock(address, record, password)
+        if was_known and isinstance(answer, Refusal):
+            await self._directory.derive(address)  # else a quick refusal would tell that the name is in use
+        return answer
 
     async def _unlock(self, address: Address, record: AccountRecord, password: str) -> Login | Refusal:
         key = await self._crew.run(lambda: unlock(record.id, record.salt, record.locked_key, password))
         if key is None:
             return replies.AUTH_FAILED
         self._cache.remember(address, password, record.id, key)
-        self._prolonged[record.id] = record.expires
+        self._note_prolonged(record.id, record.expires)
         return Login(address, record.id, key, record.public_key)
 
     async def _make(self, address: Address, account: AccountId, password: str) -> Login | Refusal:
         verdict = may_register(address, password, self._settings())
-        if isinstance(verdict, Refusal):
+        if isinstance(verdict, Refusal):  # costs what a wrong password for an existing account costs
+            await self._crew.run(lambda: unlock(account, _NOBODYS_SALT, _NOBODYS_KEY, password))
             return verdict
         record = await self.new_record(account, password)
         stored = await self._store.create_account(record)
@@ -128,16 +148,36 @@ class Accounts:
         return AccountRecord(account, salt, made.public_key, made.locked_key, expires)
 
     async def _prolong(self, account: AccountId) -> None:
-        """A login keeps the account for another term; written only when the coarse day changes."""
+        """A login keeps the account for another term; written only when the coarse day changes.
+
+        If the store cannot do it now the login goes on without: whoever wants to read or delete must not be kept out by a full disk.
+        """
         expires = account_expiry(self._calendar.day, self._settings())
         if self._prolonged.get(account, 0) < expires:
-            await self._store.prolong_account(account, expires)
-            self._prolonged[account] = expires
+            with suppress(StoreUnavailable):
+                await self._store.prolong_account(account, expires)
+                self._note_prolonged(account, expires)
+
+    def _note_prolonged(self, account: AccountId, expires: int) -> None:
+        self._prolonged[account] = expires
+        self._prolonged.move_to_end(account)
+        if len(self._prolonged) > PROLONGED_MAX:
+            self._prolonged.popitem(last=False)
 
     async def prolong_all(self, accounts: Iterable[AccountId]) -> None:
         """A device that stays connected counts as a login; called once a relay day."""
-        for account in accounts:
-            await self._prolong(account)
+        waiting = list(accounts)
+        for start in range(0, len(waiting), AT_ONCE):
+            await asyncio.gather(*map(self._prolong, waiting[start : start + AT_ONCE]))
+
+    def when_closed(self, login: Login, end: Callable[[], None]) -> Callable[[], None]:
+        """`end` is called when the account is deleted or denied; call the result to stop that."""
+
+        def hear(_: MailboxId, change: Change) -> None:
+            if isinstance(change, AccountClosed):
+                end()
+
+        return self._bus.subscribe(login.inbox, hear)
 
     async def delete(self, login: Login) -> None:
         """The account and all that waits in it is gone, and every session of it ends."""

@@ -24,6 +24,10 @@ class Directory:
         """The id of the account that this address has or would have. Raises `CrewBusy`."""
         found = self.cache.find(address)
         if found is None:
-            found = await self._crew.run(lambda: derive_id(self._id_key, address))
+            found = await self.derive(address)
             self.cache.remember(address, found)
         return found
+
+    async def derive(self, address: Address) -> AccountId:
+        """The same at full cost, whether it is remembered or not. Raises `CrewBusy`."""
+        return await self._crew.run(lambda: derive_id(self._id_key, address))

@@ -20,6 +20,7 @@ from razdar.settings import Settings
 
 TOKEN_BYTES = 16
 INVITE_USED_UP = Refusal(550, "5.7.1", "This invitation has been used up or has expired")
+INVITED_ONLY = Refusal(550, "5.7.1", "This relay takes new people by invitation only")
 MAX_TRIES = 5
 
 
@@ -58,6 +59,10 @@ class Invites:
     async def uses(self, token: str) -> int:
         """How many accounts the token can still make."""
         return await self._store.invite_uses(digest(token))
+
+    async def offer(self) -> tuple[Address, str] | Refusal:
+        """A name and a password for anybody who asks, where registration is open; the first login makes the account."""
+        return self.credentials() if self._settings().registration == "open" else INVITED_ONLY
 
     def credentials(self) -> tuple[Address, str]:
         """A name and a password of their own; nothing is stored by this."""
