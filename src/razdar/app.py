@@ -327,7 +327,7 @@ def _site(parts: Parts, ports: Mapping[str, int]) -> Site:
 
 
 def _host_at(parts: Parts, address: str) -> str:
-    """As `_host`, but where it would be one of this machine's addresses: the one by which the visitor got here, if others can use it too."""
+    """As `_host`; of this machine's addresses the one by which the visitor got here, if others can use it too."""
     if parts.current().advertise or not parts.tls.self_signed or ipaddress.ip_address(address).is_loopback:
         return _host(parts)
     return address
