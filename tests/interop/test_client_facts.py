@@ -73,6 +73,21 @@ def test_a_report_in_clear_is_read_only_with_force_encryption_off(core: Core, sc
     assert ali.failed(message) == "Not delivered – Nobody there."
 
 
+def test_a_report_about_a_group_is_not_shown(core: Core, scripted: ScriptedRelay) -> None:
+    """Not even with force_encryption off, and for a good reason: the others have the message."""
+    ali, bahar = people(core, scripted, "ali", "bahar")
+    ali.account.set_config("force_encryption", "0")
+    seen: list[bytes] = []
+    scripted.keep = seen.append
+    group = ali.account.create_group("two")
+    group.add_contact(bahar.account)
+    message = ali.writes("salam", group)
+    ali.delivered(message)
+    scripted.put("alialiali", report(ali.address, message_id(seen[-1])))
+    ali.until(lambda: scripted.count("UID STORE 1 +FLAGS (\\Seen)") or None)
+    assert message.get_snapshot().error is None
+
+
 def test_action_must_be_failed(core: Core, scripted: ScriptedRelay) -> None:
     ali, bahar = people(core, scripted, "ali", "bahar")
     ali.account.set_config("force_encryption", "0")

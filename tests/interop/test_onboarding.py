@@ -79,7 +79,7 @@ def test_starttls(core: Core, relay: Relay) -> None:
     """Ports 143 and 587 of the layout; the client sends neither ALPN nor SNI there."""
 
     def code() -> str:
-        imap, smtp = f"ip={relay.port('imaps')}", f"sp={relay.port('smtps')}"
+        imap, smtp = f"ip={relay.port('imaps')}", f"sp={relay.port('submissions')}"
         link = relay.link().replace("=ssl", "=starttls")
         return link.replace(imap, f"ip={relay.port('imap')}").replace(smtp, f"sp={relay.port('submission')}")
 
@@ -93,7 +93,7 @@ def test_one_port_for_everything(core: Core, relay: Relay) -> None:
 
     def code() -> str:
         link = relay.link().replace(f"ip={relay.port('imaps')}", f"ip={relay.port('https')}")
-        return link.replace(f"sp={relay.port('smtps')}", f"sp={relay.port('https')}")
+        return link.replace(f"sp={relay.port('submissions')}", f"sp={relay.port('https')}")
 
     ali, bahar = core.people(["Ali", "Bahar"], code)
     greet(ali, bahar)

@@ -8,7 +8,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty
@@ -16,6 +16,7 @@ from typing import Any, Self, TypeVar
 
 from deltachat_rpc_client import Account, Chat, DeltaChat, Message, Rpc
 from deltachat_rpc_client.const import MessageState
+from deltachat_rpc_client.rpc import JsonRpcError
 
 T = TypeVar("T")
 
@@ -106,8 +107,9 @@ class Person:
         """A message with just this text, wherever it is; None as long as there is none."""
         for each in [chat] if chat else self.chats():
             for message in reversed(each.get_messages()):
-                if message.get_snapshot().text == text:
-                    return message
+                with suppress(JsonRpcError):  # deleted since the list was made
+                    if message.get_snapshot().text == text:
+                        return message
         return None
 
     def reads(self, text: str, timeout_s: float = PATIENCE_S) -> Message:

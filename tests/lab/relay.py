@@ -23,8 +23,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 READY_S, END_S = 20.0, 20.0
 """Generous: the machine may be busy with seven other tests."""
 
-HIGH = {"mx": 8025, "http": 8080, "imap": 8143, "https": 8443, "smtps": 8465, "submission": 8587, "imaps": 8993}
-STANDARD = {"mx": 25, "http": 80, "imap": 143, "https": 443, "smtps": 465, "submission": 587, "imaps": 993}
+HIGH = {"smtp": 8025, "http": 8080, "imap": 8143, "https": 8443, "submissions": 8465, "submission": 8587, "imaps": 8993}
+STANDARD = {"smtp": 25, "http": 80, "imap": 143, "https": 443, "submissions": 465, "submission": 587, "imaps": 993}
 
 
 def free_base(address: str) -> int:
@@ -66,7 +66,7 @@ class Relay:
         return str(self.ready["domain"])
 
     def port(self, service: str) -> int:
-        """Port of `imaps`, `smtps`, `https` and so on, as `--ports` lays them out."""
+        """Port of `imaps`, `submissions`, `https` and so on, as `--ports` lays them out."""
         return STANDARD[service] if self.ports == "standard" else HIGH[service] - HIGH["https"] + int(self.ports)
 
     def command(self) -> list[str]:
@@ -82,7 +82,8 @@ class Relay:
 
     @staticmethod
     def environment() -> dict[str, str]:
-        return os.environ | {"PYTHONPATH": str(REPOSITORY / "src"), "PYTHONUNBUFFERED": "1"}
+        path = os.pathsep.join([str(REPOSITORY / "src"), os.environ.get("PYTHONPATH", "")])
+        return os.environ | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
 
     def start(self) -> Self:
         """All listeners accept connections."""
@@ -141,7 +142,7 @@ class Relay:
         address = f"{local or random_text(9)}@{self.name}"
         host = host or self.bind
         options = {"p": password or random_text(22), "v": 1, "ih": host, "ip": self.port("imaps"), "is": "ssl"}
-        options |= {"sh": host, "sp": self.port("smtps"), "ss": "ssl", "ic": 3}
+        options |= {"sh": host, "sp": self.port("submissions"), "ss": "ssl", "ic": 3}
         return f"dclogin:{address}?{urllib.parse.urlencode(options)}"
 
 

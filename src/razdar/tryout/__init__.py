@@ -15,7 +15,7 @@ from razdar.cli.terminal import persian_digits, say
 from razdar.model.trouble import Trouble
 from razdar.tryout import seizure
 from razdar.tryout.stage import Stage
-from razdar.tryout.words import column_words, table_words
+from razdar.tryout.words import AS_ABOVE, column_words, table_words
 
 
 def run(words: list[str]) -> int:
@@ -49,8 +49,9 @@ def _show_disk(stage: Stage, relay: Path, secrets: list[str]) -> None:
     for path, size in seizure.files(relay):
         say(f"  {size:>12,} B   {path}")
     stage.chapter("جدول‌ها، ستون به ستون:", "Its tables, column by column:")
+    explained: set[tuple[str, str]] = set()
     for table in seizure.tables(relay):
-        _show_table(table)
+        _show_table(table, explained)
     found = seizure.places(relay, secrets)
     if found:
         where = ", ".join(map(str, found))
@@ -65,9 +66,12 @@ def _show_disk(stage: Stage, relay: Path, secrets: list[str]) -> None:
     )
 
 
-def _show_table(table: seizure.Table) -> None:
+def _show_table(table: seizure.Table, explained: set[tuple[str, str]]) -> None:
+    """What was said of an earlier table's column is not said again."""
     persian, english = table_words(table.name)
-    say(f"  {table.name:<10}{table.rows:>5}   {english} · {persian}")
+    say("", f"  {table.name:<10}{table.rows:>5}   {english} · {persian}")
     for column in table.columns:
-        persian, english = column_words(table.name, column)
-        say(f"      {column:<14}{english} · {persian}")
+        words = column_words(table.name, column)
+        persian, english = words if words not in explained else AS_ABOVE
+        explained.add(words)
+        say(f"    {column:<14}    {english} · {persian}")

@@ -67,12 +67,12 @@ def relay(folder: Path) -> Iterator[Relay]:
         "--set",
         "log_level=debug",
     ]
-    environment = os.environ | {"PYTHONPATH": str(CHECKOUT / "src")}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(CHECKOUT / "src"), os.environ.get("PYTHONPATH", "")])}
     with (folder / "output.txt").open("wb") as output:
         process = subprocess.Popen([*command, "--quiet"], stdout=output, stderr=output, env=environment, cwd=folder)  # noqa: S603
     try:
         ports = port_layout(str(base))
-        yield Relay(_ready(process, data, folder / "output.txt")["domain"], ports["imaps"], ports["smtps"])
+        yield Relay(_ready(process, data, folder / "output.txt")["domain"], ports["imaps"], ports["submissions"])
     finally:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):

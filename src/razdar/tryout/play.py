@@ -41,6 +41,7 @@ def perform(stage: Stage, folder: Path, relay: Relay, running: ExitStack) -> lis
     stage.chapter("گروه", "A group")
     group = ali.account.create_group(GROUP)
     group.add_contact(bahar.account, cyrus.account)
+    stage.line(f"Ali + Bahar + Cyrus                      {GROUP}")
     _speak(stage, ali, group, QUESTION, bahar, cyrus)
     _speak(stage, bahar, bahar.chat_named(GROUP), REPLY, ali, cyrus)
     cyrus.account.stop_io()

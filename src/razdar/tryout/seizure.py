@@ -56,7 +56,7 @@ def _tables_of(path: Path) -> Iterator[Table]:
 
 
 def spellings(text: str) -> set[bytes]:
-    """The ways in which `text` could stand in a file: plain in any case or backwards, UTF-16, hexadecimal, base64, quoted-printable, URL."""
+    """The ways in which `text` could stand in a file: plain in any case or backwards, UTF-16, hex, base64, quoted-printable, URL."""
     found: set[bytes] = set()
     for form in {text, text.lower(), text.upper()}:
         plain = form.encode()
@@ -85,4 +85,9 @@ def _in_base64(plain: bytes) -> Iterator[bytes]:
 def places(data: Path, texts: Sequence[str]) -> list[Path]:
     """The files below `data` in which one of `texts` stands in some spelling; empty is what everybody hopes for."""
     needles = {spelling for text in texts for spelling in spellings(text)}
-    return [path for path, _ in files(data) if any(needle in (data / path).read_bytes() for needle in needles)]
+    return [path for path, _ in files(data) if _holds_any((data / path).read_bytes().strip(b"\0"), needles)]
+
+
+def _holds_any(content: bytes, needles: set[bytes]) -> bool:
+    """Without the zeros of a reserve file around it, `content` is small enough to go through it once for each needle."""
+    return any(needle in content for needle in needles)

@@ -1,6 +1,7 @@
 """What the tables and columns of the store mean, in words. What is not here is shown as not explained, and a test fails."""
 
 UNEXPLAINED = ("توضیح داده نشده", "not explained")
+AS_ABOVE = ("همان", "as above")
 
 _TABLES = {
     "meta": ("شمارنده‌های رله", "the relay's own counters"),
@@ -15,7 +16,7 @@ _TABLES = {
 
 _ACCOUNT = (
     "درهم‌سازِ کندِ نشانی؛ بی کلید رله و خود نشانی هیچ نمی‌گوید",
-    "slow keyed hash of the address; tells nothing without the key and the address itself",
+    "slow keyed hash of the address: tells nothing without key and address",
 )
 _EXPIRES = ("روزی که می‌رود، به روزهای کار رله", "day on which it goes, in days that the relay has run")
 _COLUMNS = {
