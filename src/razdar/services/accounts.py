@@ -90,7 +90,7 @@ class Accounts:
         return answer
 
     async def _recognise(self, address: Address, password: str) -> Login | None:
-        """A device that was here before, from RAM. That counts no more once the account has gone, even if there is a new one of that name."""
+        """A device that was here before, from RAM. It counts no more once that account has gone, even if the name lives on."""
         found = self._cache.find(address, password)
         if found is None:
             return None
