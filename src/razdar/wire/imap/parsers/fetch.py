@@ -16,7 +16,7 @@ from ..grammar import DEPTH_MAX, Cursor
 from .messages import sequence
 from .parser import Parser
 
-ITEMS_MAX = 64
+ITEMS_MAX = 40
 FIELDS_MAX = 100
 REMEMBERED_BYTES = 400
 MACROS = {"ALL": f.ALL, "FAST": f.FAST, "FULL": f.FULL}

@@ -1,6 +1,7 @@
 """SEARCH and UID SEARCH (RFC 3501 section 6.4.4).
 
-Keys nest no deeper than `DEPTH_MAX` and there are at most `KEYS_MAX` of them, as each may be tried on every message.
+Keys nest no deeper than `DEPTH_MAX` and there are at most `KEYS_MAX` of them (`TEXTS_MAX` that read the message), as each may be tried on
+every message.
 """
 
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from ..sequence import parse
 from .parser import Parser
 
 KEYS_MAX = 500
+TEXTS_MAX = 8
+"""Each TEXT and BODY reads the whole message: 30 ms for one of 30 MB."""
 T = TypeVar("T")
 CHARSETS = frozenset({"US-ASCII", "UTF-8"})
 
@@ -45,6 +48,7 @@ class _Keys:
     def __init__(self, cursor: Cursor) -> None:
         self._cursor = cursor
         self._count = 0
+        self._texts = 0
 
     def row(self, depth: int) -> k.SearchKey:
         """`key key key` up to a closing parenthesis or the end."""
@@ -88,6 +92,9 @@ class _Keys:
             field = argument(cursor.text)
             return k.HasHeader(field.upper(), argument(cursor.text))
         if name in ("TEXT", "BODY"):
+            self._texts += 1
+            if self._texts > TEXTS_MAX:
+                raise PeerError("Too many texts to search for")
             return k.HasText(argument(cursor.text), only_body=name == "BODY")
         if name in ("LARGER", "SMALLER"):
             return k.Sized(name == "LARGER", argument(cursor.number))
