@@ -92,7 +92,7 @@ class Browser:
     def ask(self, method: str, path: str, **request: Any) -> httpx.Response:
         async def run() -> httpx.Response:
             transport = httpx.ASGITransport(self.app, raise_app_exceptions=False, client=("", 0))
-            async with httpx.AsyncClient(transport=transport, base_url=self.base_url) as http:
+            async with httpx.AsyncClient(transport=transport, base_url=self.base_url, trust_env=False) as http:
                 return await http.request(method, path, **request)
 
         return asyncio.run(run())
@@ -137,7 +137,7 @@ class Page(HTMLParser):
         self._open: Element | None = None
         self.feed(html)
         self.close()
-        assert self._open is None, f"<{self._open.tag}> is never closed"
+        assert self._open is None, "an element is never closed"
 
     def handle_starttag(self, tag: str, attrs: Any) -> None:
         element = Element(tag, {name: value or "" for name, value in attrs}, self._open)

@@ -5,6 +5,7 @@ Jinja, and an undefined name is an error, not an empty place.
 """
 
 from dataclasses import dataclass, field
+from functools import cache
 from ipaddress import IPv6Address, ip_address
 from typing import Any
 
@@ -26,6 +27,7 @@ def ltr(text: object) -> Markup:
     return Markup('<bdi dir="ltr">{}</bdi>').format(text)
 
 
+@cache
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("razdar.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
