@@ -10,6 +10,8 @@ from pathlib import Path
 
 SPARE = 1.5
 """Free space, in reserves, at which the file is made again; more than one, so that it does not come and go."""
+NOTHING_BYTES = 65_536
+"""Less than this is nothing: the log and its index grow by 32 KiB at a time."""
 
 
 class Reserve:
@@ -41,9 +43,16 @@ class Reserve:
             return False
         return found.st_size == self._size_bytes and found.st_blocks * 512 >= self._size_bytes
 
+    def is_disk_full(self) -> bool:
+        """Whether an error without a clear name comes from lack of space."""
+        return self._free_bytes() < NOTHING_BYTES
+
     def _has_room(self) -> bool:
+        return self._free_bytes() >= self._size_bytes * SPARE
+
+    def _free_bytes(self) -> int:
         room = os.statvfs(self._path.parent)
-        return room.f_bavail * room.f_frsize >= self._size_bytes * SPARE
+        return room.f_bavail * room.f_frsize
 
     def _allocate(self) -> bool:
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -9,8 +9,10 @@ from .removals import existing
 from .rows import Strip, packed
 
 _RESEAL = """
-UPDATE entry SET seal = s FROM (SELECT value->>0 AS u, substr(:strip, value->>1, value->>2) AS s FROM json_each(:rows))
-WHERE account = :account AND folder = :folder AND uid = u
+UPDATE entry SET seal = s FROM (
+    SELECT substr(:strip, value->>0, 16) AS a, value->>1 AS f, value->>2 AS u, substr(:strip, value->>3, value->>4) AS s
+    FROM json_each(:rows))
+WHERE account = a AND folder = f AND uid = u
 """
 
 
@@ -18,8 +20,9 @@ def reseal(connection: sqlite3.Connection, mailbox: MailboxId, seals: Mapping[Ui
     """See `Store.reseal`."""
     uids = sorted(uid for _, uid in existing(connection, [(mailbox, uid) for uid in seals]))
     strip = Strip()
-    rows = packed((uid, strip.add(seals[uid]), len(seals[uid])) for uid in uids)
-    connection.execute(_RESEAL, {"rows": rows, "strip": strip.joined(), "account": mailbox.account, "folder": mailbox.folder})
+    account = strip.add(mailbox.account)
+    rows = packed((account, mailbox.folder, uid, strip.add(seals[uid]), len(seals[uid])) for uid in uids)
+    connection.execute(_RESEAL, {"rows": rows, "strip": strip.joined()})
     return uids
 
 

@@ -8,6 +8,7 @@ import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
+from .faults import is_full
 from .lineage import Lineage
 from .reserve import Reserve
 
@@ -46,8 +47,9 @@ class Upkeep:
         """Whether the log is empty now. A full disk or a reader in its way: the next time."""
         try:
             (is_busy, _, _) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        except sqlite3.OperationalError:
-            self._reserve.release()
+        except sqlite3.Error as error:
+            if is_full(error) or self._reserve.is_disk_full():
+                self._reserve.release()
             return False
         if not is_busy:
             self._lineage.make_due()
@@ -60,5 +62,5 @@ class Upkeep:
         excess = free - max(FREE_PAGES_KEPT, (pages - free) // 2)
         if excess > 0:
             # One page per row: it has to be read to the end.
-            with suppress(sqlite3.OperationalError):
+            with suppress(sqlite3.Error):
                 self._connection.execute(f"PRAGMA incremental_vacuum({min(excess, PAGES_AT_ONCE)})").fetchall()

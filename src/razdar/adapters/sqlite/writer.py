@@ -13,6 +13,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -24,7 +25,6 @@ from .reserve import Reserve
 from .upkeep import Upkeep
 
 T = TypeVar("T")
-A = TypeVar("A")
 
 WAITING_JOBS = 4096
 WAITING_BYTES = 64 * 1024 * 1024
@@ -114,19 +114,26 @@ class Writer:
     # in the thread
 
     def _live(self) -> None:
+        try:
+            while batch := self._next_batch():
+                self._answer(self._commit(batch))
+                self._upkeep.committed()
+        finally:  # also if the upkeep has a bug: nobody may wait for a thread that is gone
+            with self._changed:
+                self._is_ending = True
+                left = list(self._waiting)
+            self._answer(_refuse(left, StoreUnavailable("closed")))
+
+    def _next_batch(self) -> list[Job]:
+        """Waits for work and does the chores in the pauses; empty when there will be no more."""
         has_chores = True
         while True:
             batch = self._take(PAUSE_S if has_chores else None)
             if batch:
-                outcomes = self._commit(batch)
-                self._answer(outcomes)
-                self._upkeep.committed()
-                has_chores = True
-            elif self._is_ending:
-                self._upkeep.pause()
-                return
-            else:
-                has_chores = self._upkeep.pause()
+                return batch
+            has_chores = self._upkeep.pause()
+            if self._is_ending:
+                return []
 
     def _take(self, patience_s: float | None) -> list[Job]:
         """The next batch; empty after `patience_s` without work and at the end."""
@@ -145,37 +152,35 @@ class Writer:
             for outcome in outcomes:
                 outcome.tell()
 
-        self._loop.call_soon_threadsafe(tell)
+        with suppress(RuntimeError):  # the loop is closed, so nobody waits
+            self._loop.call_soon_threadsafe(tell)
 
     def _commit(self, batch: Sequence[Job]) -> list[Outcome]:
+        """All together if possible; else each alone, so that one failure is one job's."""
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            outcomes = [outcome for group in _groups(batch) for outcome in self._do(group)]
-            self._lineage.advance(self._connection)
-            self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
+            return self._transact(batch)
+        except Exception as error:
             self._roll_back()
-            return self._make_room(batch) if is_full(error) else _refuse(batch, StoreUnavailable("the disk does not answer"))
+            if is_full(error) or (is_of_the_disk(error) and self._reserve.is_disk_full()):
+                return self._make_room(batch)
+            if is_of_the_disk(error):
+                return _refuse(batch, StoreUnavailable("the disk does not answer"))
+            if len(batch) == 1:
+                return [Outcome(batch[0], error=error)]
+        return [outcome for job in batch for outcome in self._commit([job])]
+
+    def _transact(self, batch: Sequence[Job]) -> list[Outcome]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        outcomes = [outcome for group in _groups(batch) for outcome in _do(self._connection, group)]
+        self._lineage.advance(self._connection)
+        self._connection.execute("COMMIT")
         self._lineage.remember()
         return outcomes
 
-    def _do(self, group: Sequence[Job]) -> list[Outcome]:
-        """Together if possible; else each alone, so that one failure is one job's."""
-        self._connection.execute("SAVEPOINT job")
-        try:
-            answers = group[0].work(self._connection, [job.argument for job in group])
-            outcomes = [Outcome(job, answer) for job, answer in zip(group, answers, strict=True)]
-        except Exception as error:
-            if is_of_the_disk(error):
-                raise
-            self._connection.execute("ROLLBACK TO job")
-            outcomes = [Outcome(group[0], error=error)] if len(group) == 1 else [o for job in group for o in self._do([job])]
-        self._connection.execute("RELEASE job")
-        return outcomes
-
     def _roll_back(self) -> None:
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+        with suppress(sqlite3.Error):  # SQLite has done it by itself after most errors of the disk
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
 
     def _make_room(self, batch: Sequence[Job]) -> list[Outcome]:
         """The disk is full: what grows is refused; what frees space is tried again in the space that was held back."""
@@ -184,6 +189,11 @@ class Writer:
         growing = [job for job in batch if job.grows]
         others = [job for job in batch if not job.grows]
         return _refuse(growing, StoreFull("the disk is full")) + (self._commit(others) if others else [])
+
+
+def _do(connection: sqlite3.Connection, group: Sequence[Job]) -> list[Outcome]:
+    answers = group[0].work(connection, [job.argument for job in group])
+    return [Outcome(job, answer) for job, answer in zip(group, answers, strict=True)]
 
 
 def _alone(connection: sqlite3.Connection, changes: Sequence[Callable[[sqlite3.Connection], Any]]) -> Sequence[Any]:
