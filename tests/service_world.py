@@ -90,6 +90,7 @@ class StagedStore:
         self.calls: Counter[str] = Counter()
         self.before: dict[str, Callable[[], Awaitable[None]]] = {}
         """Done once before the next call of that method takes effect."""
+        self.looks_late = True
         self._random = random.Random(f"turns {seed}")
 
     def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
@@ -103,7 +104,7 @@ class StagedStore:
             if name in self.broken:
                 raise self.broken[name]
             answer = await method(*arguments)
-            if name in self.LOOKS:
+            if name in self.LOOKS and self.looks_late:
                 await self._others()
             return answer
 
@@ -164,6 +165,7 @@ class World:
             lambda: self.settings,
             DOMAIN,
             self.woken.extend,
+            self._pause,
         )
         rates = RateBook(self.settings.send_per_minute, self.settings.send_burst)
         self.submit = Submit(self.deliver, rates, self.crew, self.clock, lambda: self.settings)
@@ -173,6 +175,10 @@ class World:
         self.invites = Invites(store, self.accounts, self.directory, self.calendar, self.entropy, lambda: self.settings, DOMAIN)
         self.token_news: list[AccountId] = []
         self.tokens = Tokens(store, self.calendar, self.token_news.append)
+
+    async def _pause(self, seconds: float) -> None:
+        self.paused_s.append(seconds)
+        await asyncio.sleep(0)
 
     @property
     def directory(self) -> Directory:

@@ -3,10 +3,14 @@
 **One bad recipient never silences a group** (docs/interop.md): whoever cannot receive costs the others nothing; the sender finds a delivery
 report in the own mailbox, committed together with the message. Only when nobody at all can receive is the message refused; the sender's own
 copy for the other devices does not count as somebody, because a refusal is the one notice that every client shows.
+
+Room in a mailbox is taken from the moment it was checked, so that many messages at once do not all fill the same room.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from razdar.model.address import Address
@@ -19,7 +23,7 @@ from razdar.policy.retention import message_expiry
 from razdar.ports.bus import Added, Bus
 from razdar.ports.clock import Clock, Entropy
 from razdar.ports.crew import Crew, CrewBusy
-from razdar.ports.store import Body, Delivery, Entry, NewEntry, Recipient, Store
+from razdar.ports.store import Body, Delivery, Entry, NewEntry, Recipient, Store, StoreUnavailable
 from razdar.services.calendar import Calendar
 from razdar.services.directory import Directory
 from razdar.services.randomness import random_body_id, random_share
@@ -32,6 +36,7 @@ from razdar.wire.smtp import replies
 INLINE_SEALS = 4  # 67 µs each: less than handing them to a thread costs
 INLINE_BYTES = 65_536
 LOOKUPS_AT_ONCE = 16
+BUSY_TRIES, BUSY_PAUSE_S = 10, 0.2  # a busy crew is through with its queue in less than a second
 Failure = tuple[Address, Refusal]
 
 
@@ -50,6 +55,26 @@ class _Audience:
 
     members: list[tuple[Address, AccountId, Recipient]] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+
+
+class _UnderWay:
+    """Bytes that were promised room and are not committed yet, by recipient, and by recipient and sender.
+
+    What is committed while the store looks up a large audience is missed by that look; so much, at most, goes over the quota.
+    """
+
+    def __init__(self) -> None:
+        self._bytes: Counter[tuple[AccountId, AccountId | None]] = Counter()
+
+    def to(self, recipient: AccountId, sender: AccountId | None = None) -> int:
+        return self._bytes[recipient, sender]
+
+    def add(self, recipient: AccountId, sender: AccountId, size_bytes: int) -> None:
+        """Also with a negative size, when it has arrived or failed."""
+        for key in ((recipient, None), (recipient, sender)):
+            self._bytes[key] += size_bytes
+            if not self._bytes[key]:
+                del self._bytes[key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +102,7 @@ class Deliver:
         settings: Callable[[], Settings],
         domain: str,
         wake: Callable[[Sequence[AccountId]], None],
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store
         self._directory = directory
@@ -90,80 +116,98 @@ class Deliver:
         self._settings = settings
         self._domain = domain
         self._wake = wake
+        self._pause = pause
+        self._under_way = _UnderWay()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no disk space for any message at this moment."""
+        return self._store.is_full
 
     async def __call__(self, sender: Sender, recipients: Sequence[Address], message: bytes) -> Refusal | None:
-        """None: the message is on stable storage for everyone who can receive it. Raises `StoreUnavailable`."""
-        audience = await self._gather(sender, list(dict.fromkeys(recipients)), len(message))
-        if audience.failures and all(account == sender.account for _, account, _ in audience.members):
-            return audience.failures[0][1] if len(audience.failures) == 1 else replies.NO_RECIPIENT
+        """None: the message is on stable storage for everyone who can receive it. Raises `StoreUnavailable`, `CrewBusy`."""
+        if not await self._store.recipients([sender.account]):
+            return replies.AUTH_REQUIRED  # the account went away behind an open session
+        audience = _Audience()
+        try:
+            await self._gather(sender, list(dict.fromkeys(recipients)), len(message), audience)
+            if audience.failures and all(account == sender.account for _, account, _ in audience.members):
+                return _why_nobody(sender, audience.failures)
+            return await self._hand_over(sender, audience, message)
+        finally:
+            for _, account, _ in audience.members:
+                self._under_way.add(account, sender.account, -len(message))
+
+    async def _hand_over(self, sender: Sender, audience: _Audience, message: bytes) -> Refusal | None:
         members = [(address, MailboxId(account), known.public_key) for address, account, known in audience.members]
         parcels = [await self._seal(members, message)]
-        if audience.failures:
-            parcels.append(await self._report(sender, audience.failures, message))
+        parcels += await self._reports(sender, audience.failures, message)
         missed = await self._commit(parcels)
-        others = [account for _, account, _ in audience.members if account != sender.account]
+        others = [account for address, account, _ in audience.members if account != sender.account and address not in missed]
         for account in others:
             self._shares.add(account, sender.account, len(message))
         self._wake(others)
-        if missed:  # deleted between the look-up and the commit
-            await self._commit([await self._report(sender, [(address, replies.NO_SUCH_USER) for address in missed], message)])
+        if missed and not others:
+            return replies.NO_SUCH_USER
+        if missed:  # deleted between the look-up and the commit; the message is accepted, with or without a word on that
+            with suppress(StoreUnavailable, CrewBusy):
+                await self._commit(await self._reports(sender, [(address, replies.NO_SUCH_USER) for address in missed], message))
         return None
 
     # who can receive
 
-    async def _gather(self, sender: Sender, recipients: Sequence[Address], size_bytes: int) -> _Audience:
-        audience = _Audience()
+    async def _gather(self, sender: Sender, recipients: Sequence[Address], size_bytes: int, audience: _Audience) -> None:
+        """The audience is complete, and each member has room for the message, held until it is committed or given up."""
         local = [address for address in recipients if address.domain == self._domain]
         audience.failures += [(address, replies.NOT_REACHABLE) for address in recipients if address.domain != self._domain]
-        accounts = await self._identify(sender, local, audience)
+        warm = {address: None for address in local if self._directory.known(address)}
+        cold = [address for address in local if address not in warm]
+        await self._admit(sender, list(warm), size_bytes, audience)
+        for start in range(0, len(cold), LOOKUPS_AT_ONCE):
+            # A cold look-up costs 4 ms, so guessing names has a budget.
+            if not self._unknowns.has(sender.account, self._clock.monotonic()):
+                audience.failures += [(address, replies.TOO_MANY_UNKNOWN) for address in cold[start:]]
+                return
+            await self._admit(sender, cold[start : start + LOOKUPS_AT_ONCE], size_bytes, audience)
+
+    async def _admit(self, sender: Sender, addresses: Sequence[Address], size_bytes: int, audience: _Audience) -> None:
+        accounts = await self._identify(addresses)
+        audience.failures += [(address, replies.BUSY) for address in addresses if address not in accounts]
         existing = await self._store.recipients(list(accounts.values()))
         for address, account in accounts.items():
             known = existing.get(account)
-            refusal = self._cannot_receive(sender, account, known, size_bytes)
-            if refusal is not None:
-                audience.failures.append((address, refusal))
-            elif known is not None:
-                audience.members.append((address, account, known))
             if known is None:
                 self._unknowns.take(sender.account, self._clock.monotonic())
-        return audience
-
-    async def _identify(self, sender: Sender, local: Sequence[Address], audience: _Audience) -> dict[Address, AccountId]:
-        """Account ids of all whom this sender may look up. Cold look-ups cost 4 ms each, so guessing names has a budget."""
-        accounts = {}
-        cold = []
-        for address in local:
-            account = self._directory.known(address)
-            if account is None:
-                cold.append(address)
+                audience.failures.append((address, replies.NO_SUCH_USER))
+            elif not self._has_room(sender, account, known, size_bytes):
+                audience.failures.append((address, replies.MAILBOX_FULL))
             else:
-                accounts[address] = account
-        for start in range(0, len(cold), LOOKUPS_AT_ONCE):
-            batch = cold[start : start + LOOKUPS_AT_ONCE]
-            if not self._unknowns.has(sender.account, self._clock.monotonic()):
-                audience.failures += [(address, replies.TOO_MANY_UNKNOWN) for address in cold[start:]]
-                break
-            found = await asyncio.gather(*(self._directory.identify(address) for address in batch), return_exceptions=True)
-            for address, answer in zip(batch, found, strict=True):
-                if isinstance(answer, CrewBusy):
-                    audience.failures.append((address, replies.BUSY))
-                elif isinstance(answer, BaseException):
-                    raise answer
-                else:
+                audience.members.append((address, account, known))
+                self._under_way.add(account, sender.account, size_bytes)
+
+    async def _identify(self, addresses: Sequence[Address]) -> dict[Address, AccountId]:
+        """Account ids; without those for which the crew had no time, although it was asked for a while."""
+        accounts: dict[Address, AccountId] = {}
+        for attempt in range(BUSY_TRIES):
+            missing = [address for address in addresses if address not in accounts]
+            found = await asyncio.gather(*(self._directory.identify(address) for address in missing), return_exceptions=True)
+            for address, answer in zip(missing, found, strict=True):
+                if isinstance(answer, bytes):
                     accounts[address] = answer
+                elif not isinstance(answer, CrewBusy):
+                    raise answer
+            if len(accounts) == len(addresses):
+                break
+            if attempt < BUSY_TRIES - 1:
+                await self._pause(BUSY_PAUSE_S)
         return accounts
 
-    def _cannot_receive(self, sender: Sender, account: AccountId, known: Recipient | None, size_bytes: int) -> Refusal | None:
+    def _has_room(self, sender: Sender, account: AccountId, known: Recipient, size_bytes: int) -> bool:
         settings = self._settings()
-        if known is None:
-            return replies.NO_SUCH_USER
-        if account == sender.account:
-            return replies.MAILBOX_FULL if is_full(known.used, size_bytes, settings.quota_bytes) else None
-        if is_full(known.used, size_bytes, settings.quota_bytes):
-            return replies.MAILBOX_FULL
-        if not self._shares.may_fill(account, sender.account, size_bytes, settings.quota_bytes, settings.sender_share):
-            return replies.MAILBOX_FULL
-        return None
+        if is_full(known.used, size_bytes + self._under_way.to(account), settings.quota_bytes):
+            return False
+        size_bytes += self._under_way.to(account, sender.account)
+        return self._shares.may_fill(account, sender.account, size_bytes, settings.quota_bytes, settings.sender_share)
 
     # sealing
 
@@ -190,7 +234,12 @@ class Deliver:
             delivery = await self._crew.run(work)
         return _Parcel(delivery, [address for address, _, _ in members])
 
-    async def _report(self, sender: Sender, failures: Sequence[Failure], message: bytes) -> _Parcel:
+    async def _reports(self, sender: Sender, failures: Sequence[Failure], message: bytes) -> list[_Parcel]:
+        """One report on everybody who was missed, or none: about the sender's own copy, or into a mailbox that is full, there is none."""
+        failures = [failure for failure in failures if failure[0] != sender.address]
+        known = (await self._store.recipients([sender.account])).get(sender.account)
+        if not failures or known is None:
+            return []
         report = delivery_report(
             reporting_domain=self._domain,
             to=sender.address,
@@ -199,7 +248,9 @@ class Deliver:
             now=self._clock.now(),
             nonce=self._entropy(12).hex(),
         )
-        return await self._seal([(None, MailboxId(sender.account), sender.public_key)], report)
+        if is_full(known.used, len(report) + self._under_way.to(sender.account), self._settings().quota_bytes):
+            return []
+        return [await self._seal([(None, MailboxId(sender.account), sender.public_key)], report)]
 
     # committing
 
@@ -218,3 +269,10 @@ class Deliver:
 
     def _announce(self, entry: NewEntry, uid: Uid, expires: int) -> None:
         self._bus.publish(entry.mailbox, Added((Entry(uid, entry.seal, expires),)))
+
+
+def _why_nobody(sender: Sender, failures: Sequence[Failure]) -> Refusal:
+    """Temporary if one of them may receive later; else what they have in common."""
+    reasons = [refusal for address, refusal in failures if address != sender.address] or [refusal for _, refusal in failures]
+    later = next((refusal for refusal in reasons if refusal.is_temporary), None)
+    return later or (reasons[0] if len(set(reasons)) == 1 else replies.NO_RECIPIENT)
