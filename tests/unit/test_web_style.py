@@ -34,6 +34,10 @@ def test_light_and_dark() -> None:
     assert ("color-scheme", "light dark") in DECLARATIONS
 
 
+def test_steps_are_counted_in_persian_digits() -> None:
+    assert re.search(r"ol:lang\(fa\) { list-style-type: persian; }", CSS)
+
+
 def test_no_word_waits_for_the_font() -> None:
     assert ("font-display", "swap") in DECLARATIONS
     assert any(name == "unicode-range" and value.startswith("U+0600-06FF") and "U+200C" in value for name, value in DECLARATIONS)
