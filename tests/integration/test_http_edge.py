@@ -338,6 +338,30 @@ def test_a_place_is_free_again_after_a_connection_ended() -> None:
     assert talk(dialogue, replace(LIMITS, connections=1)) == 200
 
 
+def test_closing_ends_idle_connections_and_lets_an_answer_finish() -> None:
+    gate = asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/slow":
+            await gate.wait()
+        await PlainTextResponse("done")(scope, receive, send)
+
+    async def dialogue(peer: Peer) -> tuple[bytes, bytes, bytes]:
+        async with opened(peer.edge, peer.port) as slow, opened(peer.edge, peer.port) as wrong:
+            await peer.say(GET)
+            await peer.answer()
+            await wrong.say(b"nonsense\r\n\r\n")
+            await wrong.reader.readuntil(b"\r\n\r\n")
+            await slow.say(GET.replace(b"/", b"/slow", 1))
+            await peer.say(GET)
+            await peer.answer()  # by now the slow request has been read, too
+            peer.edge.close()
+            gate.set()
+            return await peer.end(), (await slow.answer())[2], await slow.end()
+
+    assert talk(dialogue, app=app) == (b"", b"done", b"")
+
+
 # slow peers
 
 

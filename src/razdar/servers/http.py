@@ -83,7 +83,8 @@ class HttpEdge:
     def close(self) -> None:
         """Idle connections are closed at once, the others after the answer they wait for."""
         for connection in list(self._state.connections):
-            connection.shutdown()
+            if not connection.transport.is_closing():
+                connection.shutdown()
 
 
 class Phase(enum.Enum):
