@@ -328,9 +328,8 @@ def _site(parts: Parts, ports: Mapping[str, int]) -> Site:
 
 def _host_at(parts: Parts, address: str) -> str:
     """As `_host`; of this machine's addresses the one by which the visitor got here, if others can use it too."""
-    if parts.current().advertise or not parts.tls.self_signed or ipaddress.ip_address(address).is_loopback:
-        return _host(parts)
-    return address
+    is_ours_alone = not address or ipaddress.ip_address(address).is_loopback
+    return _host(parts) if parts.current().advertise or not parts.tls.self_signed or is_ours_alone else address
 
 
 def _server(parts: Parts, ports: Mapping[str, int], host: str) -> Server:

@@ -13,7 +13,7 @@ from razdar.model.trouble import address_absent, port_forbidden, port_taken
 
 BACKLOG = 1024
 HANDSHAKE_S = 30.0
-SHUTDOWN_S = 5.0
+SHUTDOWN_S = 45.0  # a throttled reader gets so long to take the last answer (servers/http.py)
 Factory = Callable[[], asyncio.BaseProtocol]
 
 
