@@ -53,7 +53,10 @@ def test_one_removed_one_full_one_foreign(core: Core, relay_factory: Callable[..
     for member in members:
         member.reads("سلام به همه")
     owner.delivered(message)
-    members[0].writes("and back", members[0].chat_named("بیست نفر") or group)
+    answering = members[0].message("سلام به همه")
+    assert answering is not None
+    answering.get_snapshot().chat.accept()
+    members[0].writes("and back", answering.get_snapshot().chat)
     owner.reads("and back")
 
 
