@@ -48,7 +48,7 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class MailboxRecord:
-    """One folder. `sealed` holds its name, keywords and subscription for the account's key (vault/folder.py); None: an INBOX without any."""
+    """One folder. `sealed` holds name, keywords and subscription for the account's key (vault/folder.py); None: an INBOX without any."""
 
     id: MailboxId
     uid_validity: int
@@ -139,6 +139,10 @@ class Totals:
 
 class Store(Protocol):
     """One store, one owner process."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether whatever grows would be refused with `StoreFull` at this moment. Costs nothing to ask."""
 
     # accounts
 

@@ -91,6 +91,9 @@ class SmtpConnection(Connection):
             self.engine.answer(await self._submit(event))
 
     async def _log_in(self, event: LoginOffered) -> Verdict:
+        if self._desk.submit.is_full:
+            self._journal.count("login.refused.full")
+            return replies.FULL_FOR_NOW
         try:
             answer = await self._desk.accounts.log_in(parse_address(event.user), event.password)
         except CrewBusy:

@@ -33,6 +33,12 @@ class Submit:
         self._clock = clock
         self._settings = settings
 
+    @property
+    def is_full(self) -> bool:
+        """Nothing can be taken at this moment. Better said before the login than after the content: a client that cannot log in waits and
+        tries again for ever, while each refused message costs one of its six tries (docs/interop.md, fact 7)."""
+        return self._deliver.is_full
+
     def check_sender(self, login: Login, sender: Address | None) -> Verdict:
         """At MAIL FROM: nobody sends under another name."""
         return check_sender(login.address, sender)

@@ -39,6 +39,10 @@ class MemoryStore(Store):
             raise StoreUnavailable("closed")
         return self._open
 
+    @property
+    def is_full(self) -> bool:
+        return False
+
     # accounts
 
     async def create_account(self, record: AccountRecord) -> AccountRecord:

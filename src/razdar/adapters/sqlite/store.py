@@ -67,16 +67,16 @@ class SqliteStore(Store):
         path = folder / "store.db"
         self._connection = connect_writer(path)
         migrate(self._connection)
-        reserve = Reserve(folder, reserve_bytes)
-        reserve.take()
+        self._reserve = Reserve(folder, reserve_bytes)
+        self._reserve.take()
         lineage = Lineage(folder, self._connection)
         self.was_restored = lineage.begin(self._connection)
         """Whether the database is an earlier copy that was put back; all UIDVALIDITY values are new then."""
         self._near, self._far = connect_reader(path), connect_reader(path)
         self._thread = ThreadPoolExecutor(1, "store reader")
         self._fresh = FreshBodies()
-        upkeep = Upkeep(folder, self._connection, lineage, reserve, wal_bytes)
-        self._writer = Writer(self._connection, upkeep, lineage, reserve)
+        upkeep = Upkeep(folder, self._connection, lineage, self._reserve, wal_bytes)
+        self._writer = Writer(self._connection, upkeep, lineage, self._reserve)
         self._is_open = True
         self._writer.start()
 
@@ -88,6 +88,10 @@ class SqliteStore(Store):
             for connection in (self._near, self._far, self._connection):  # the last one removes the log
                 connection.close()
             os.close(self._lock)
+
+    @property
+    def is_full(self) -> bool:
+        return not self._reserve.is_held
 
     # how a look is taken
 

@@ -105,6 +105,7 @@ INTERNAL_ERROR = Refusal(451, "4.3.0", "Something went wrong here, try again lat
 TOO_MANY_ERRORS = Refusal(421, "4.7.0", "Too many errors, closing the connection")
 TOO_MANY_LOGINS = Refusal(421, "4.7.0", "Too many failed logins, closing the connection")
 TIMED_OUT = Refusal(421, "4.4.2", "Nothing heard for too long, closing the connection")
+FULL_FOR_NOW = Refusal(421, "4.3.1", "Out of disk space, try again later")
 SHUTTING_DOWN = Refusal(421, "4.3.2", "The relay is shutting down, try again soon")
 
 
