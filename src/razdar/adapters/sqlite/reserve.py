@@ -45,12 +45,13 @@ class Reserve:
 
     def is_disk_full(self) -> bool:
         """Whether an error without a clear name comes from lack of space."""
-        return self._free_bytes() < NOTHING_BYTES
+        return self.free_bytes() < NOTHING_BYTES
 
     def _has_room(self) -> bool:
-        return self._free_bytes() >= self._size_bytes * SPARE
+        return self.free_bytes() >= self._size_bytes * SPARE
 
-    def _free_bytes(self) -> int:
+    def free_bytes(self) -> int:
+        """What the file system still has for an ordinary user."""
         room = os.statvfs(self._path.parent)
         return room.f_bavail * room.f_frsize
 
