@@ -4,12 +4,14 @@ import asyncio
 import ipaddress
 import os
 import secrets
+import shutil
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from razdar import __version__
@@ -22,13 +24,14 @@ from razdar.adapters.identity import Identity, open_identity
 from razdar.adapters.process import keep_memory_private
 from razdar.adapters.push import HttpPushGate
 from razdar.adapters.ready import Ready, remove_ready, write_ready
-from razdar.adapters.sqlite.store import SqliteStore, open_store
+from razdar.adapters.sqlite import SqliteStore, StoreInUse, StoreTooNew, open_store
 from razdar.adapters.tls import TlsMaterial, open_tls
 from razdar.config import RunConfig
-from razdar.model.trouble import Trouble
+from razdar.model.trouble import Trouble, data_in_use, data_newer, disk_full
 from razdar.policy.metadata import server_metadata
 from razdar.policy.quota import ShareBook
 from razdar.policy.rate import RateBook
+from razdar.ports.store import StoreUnavailable
 from razdar.servers.alpn import AlpnRouter
 from razdar.servers.connection import Registry
 from razdar.servers.control import ControlServer, control_path
@@ -66,6 +69,8 @@ CAPABILITIES = Capabilities(
 )
 """COMPRESS=DEFLATE is left out: clients switch it on whenever it is announced, and it would double the memory of an idle connection."""
 GOODBYE_S = 5.0
+SPACE_TO_START_BYTES = 1_048_576
+"""A failure to start with less than this is the full disk's."""
 
 
 class Current:
@@ -104,9 +109,26 @@ class Parts:
 async def serve(config: RunConfig, on_ready: Callable[[Ready], None]) -> None:
     """Runs until SIGTERM or SIGINT. Raises `Trouble` if it cannot start; then nothing is left open."""
     keep_memory_private()
-    async with AsyncExitStack() as stack:
-        parts = await _build(config, stack)
-        await _run(parts, stack, on_ready)
+    with _in_words(config.data):
+        async with AsyncExitStack() as stack:
+            parts = await _build(config, stack)
+            await _run(parts, stack, on_ready)
+
+
+@contextmanager
+def _in_words(data: Path) -> Iterator[None]:
+    """What the state of the data folder or its disk stopped becomes a sentence that says what to do."""
+    try:
+        yield
+    except StoreInUse as error:
+        raise data_in_use(data) from error
+    except StoreTooNew as error:
+        raise data_newer(data) from error
+    except (OSError, StoreUnavailable) as error:
+        room = shutil.disk_usage(data).free
+        if room >= SPACE_TO_START_BYTES:
+            raise
+        raise disk_full(data) from error
 
 
 # building

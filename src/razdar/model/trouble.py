@@ -45,6 +45,13 @@ def data_not_writable(folder: Path) -> Trouble:
     )
 
 
+def disk_full(folder: Path) -> Trouble:
+    return Trouble(
+        f"دیسک پوشهٔ {folder} پر است؛ کمی جا باز کنید و دوباره آغاز کنید.",
+        f"The disk of {folder} is full; make some room and start again.",
+    )
+
+
 def data_in_use(folder: Path) -> Trouble:
     return Trouble(
         f"رلهٔ دیگری با پوشهٔ {folder} در حال کار است؛ نخست آن را ببندید یا با ‎--data DIR‎ پوشهٔ دیگری بدهید.",
