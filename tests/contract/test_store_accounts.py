@@ -132,6 +132,10 @@ async def test_totals_count(store: Store) -> None:
     assert (totals.accounts, totals.entries, totals.bodies) == (2, 2, 1)
 
 
+async def test_a_store_with_room_is_not_full(store: Store) -> None:
+    assert not store.is_full
+
+
 async def test_a_closed_store_says_so(store: Store) -> None:
     await store.close()
     with pytest.raises(StoreUnavailable):

@@ -51,10 +51,11 @@ async def test_expiry_leaves_the_others(store: Store) -> None:
 async def test_what_is_used_shrinks_in_proportion_rounded_up(store: Store) -> None:
     inbox = await account(store, "anna")
     for number, expires in enumerate((2, 9, 9), start=1):
-        await deliver(store, inbox, body=BodyId(number), expires=expires, charge=number)
+        await deliver(store, inbox, body=BodyId(number), expires=expires, charge=number + 1)
+    await deliver(store, inbox, body=BodyId(4), expires=9, charge=4)
     await store.next_day()
     await store.expire()
-    assert await used(store, inbox) == 4  # two thirds of 6
+    assert await used(store, inbox) == 10  # three quarters of 13
     await pass_days(store, 7)
     await store.expire()
     assert await used(store, inbox) == 0

@@ -265,6 +265,20 @@ async def test_disk_in_use_falls_again(tmp_path: Path) -> None:
     await store.close()
 
 
+@pytest.mark.parametrize("way", ["remove", "expire"])
+async def test_nothing_is_left_of_a_large_body(store: SqliteStore, tmp_path: Path, way: str) -> None:
+    inbox = await account(store, "anna")
+    await store.deliver([Delivery(Body(BODY, bytes(300_000), 2), [NewEntry(inbox, SEAL, 0)])])
+    if way == "remove":
+        await store.remove(inbox, [removal(Uid(1))])
+    else:
+        await store.next_day()
+        await store.expire()
+    connection = sqlite3.connect(tmp_path / "store.db")
+    assert connection.execute("SELECT (SELECT count(*) FROM body), (SELECT count(*) FROM large)").fetchone() == (0, 0)
+    connection.close()
+
+
 async def test_a_chat_message_takes_one_page(tmp_path: Path) -> None:
     # The smallest class of vault/body.py is made for this.
     store = await opened(tmp_path)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, precondition, rule
 
 from razdar.adapters.memory import MemoryStore
 from razdar.adapters.sqlite import SqliteStore, open_store
@@ -113,6 +113,16 @@ class TwoStores(RuleBasedStateMachine):
     @rule(mailbox=mailboxes, wanted=st.lists(uids, max_size=5, unique=True))
     def remove(self, mailbox: MailboxId, wanted: list[Uid]) -> None:
         self.both(lambda store: store.remove(mailbox, self.removals(mailbox, wanted)))
+
+    @precondition(lambda self: self.known)
+    @rule(pick=st.integers(0, 1000), how_many=st.integers(1, 3))
+    def everybody_removes(self, pick: int, how_many: int) -> None:
+        """The readers of one body, one after the other."""
+        bodies = sorted({body for body, _, _ in self.known.values()})
+        body = bodies[pick % len(bodies)]
+        for mailbox, uid in [place for place, secret in self.known.items() if secret[0] == body][:how_many]:
+            self.both(lambda store: store.remove(mailbox, self.removals(mailbox, [uid])))  # noqa: B023 - called at once
+            self.both(lambda store: store.body(body))
 
     @rule(mailbox=mailboxes, wanted=st.lists(uids, max_size=5, unique=True))
     def reseal(self, mailbox: MailboxId, wanted: list[Uid]) -> None:
