@@ -70,7 +70,7 @@ def test_autoconfig_names_the_real_ports(path: str, layout: str) -> None:
     assert listed("incomingServer") == [(str(ports["imaps"]), "SSL"), (str(ports["imap"]), "STARTTLS"), https]
     assert listed("outgoingServer") == [(str(ports["submissions"]), "SSL"), (str(ports["submission"]), "STARTTLS"), https]
     for server in [*provider.findall("incomingServer"), *provider.findall("outgoingServer")]:
-        assert server.findtext("hostname") == HERE
+        assert server.findtext("hostname") == DOMAIN
         assert server.findtext("username") == "%EMAILADDRESS%"
         assert server.findtext("authentication") == "password-cleartext"
 

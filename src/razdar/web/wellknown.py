@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from razdar.web.pages import Pages, contact_url, local_address
+from razdar.web.pages import Pages, contact_url
 
 VALID_DAYS = 180  # RFC 9116 section 2.5.5 asks for less than a year
 
@@ -26,13 +26,17 @@ class WellKnown:
             Route("/.well-known/security.txt", self.security),
         ]
 
-    async def autoconfig(self, request: Request) -> Response:
-        """The same for everybody: the address in the query is not looked at."""
+    async def autoconfig(self, _: Request) -> Response:
+        """The same for everybody: the address in the query is not looked at.
+
+        It names the domain, never one of our IP addresses: whoever asks got here under that name and believes its certificate, and the client
+        checks the certificate of what stands here strictly (docs/interop.md).
+        """
         site = self.pages.site
         ports = site.ports
         incoming = [(ports["imaps"], "SSL"), (ports["imap"], "STARTTLS"), (ports["https"], "SSL")]
         outgoing = [(ports["submissions"], "SSL"), (ports["submission"], "STARTTLS"), (ports["https"], "SSL")]
-        host = site.server_for(local_address(request)).host
+        host = site.settings().advertise or site.domain.removeprefix("[").removesuffix("]").removeprefix("ipv6:")
         xml = self.pages.xml("autoconfig.xml", domain=site.domain, host=host, incoming=incoming, outgoing=outgoing)
         return Response(xml, media_type="application/xml")
 
