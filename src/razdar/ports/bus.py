@@ -27,6 +27,8 @@ class Resealed:
     """Flags changed: new seals by UID."""
 
     seals: Mapping[Uid, bytes]
+    is_shown: bool = True
+    """Whether a client could see the difference; what only the relay marks must not wake up anybody's phone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,13 @@ from razdar.ports.clock import Clock
 from razdar.ports.store import Body, Delivery, Entry, NewEntry
 from razdar.services.accounts import Login
 from razdar.services.calendar import Calendar
+from razdar.services.flags import keywords_in, with_flags
 from razdar.services.folders import Folder, FolderRefused
-from razdar.services.mailbox import SYSTEM_FLAGS, Mailboxes, with_flags
+from razdar.services.mailbox import Mailboxes
 from razdar.services.randomness import random_body_id, random_share
 from razdar.services.submit import Submit
 from razdar.vault.body import encrypt_body
 from razdar.vault.seal import seal
-
-_SYSTEM = {name.lower() for name in SYSTEM_FLAGS}
 
 
 class Appender:
@@ -39,7 +38,7 @@ class Appender:
             return verdict
         shared = self._mailboxes
         [units] = await shared.charge_for(login, [len(message)])
-        keywords = tuple(flag for flag in flags if flag.lower() not in _SYSTEM)
+        keywords = keywords_in(flags)
         known = folder.secret.keywords
         if keywords:
             known = (await shared.folders.add_keywords(login, folder.id, keywords)).keywords

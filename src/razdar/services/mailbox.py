@@ -2,13 +2,18 @@
 
 Seals are opened lazily, with the key that this login unlocked; SELECT opens none. What was opened is remembered in RAM for the life of the
 session (bounded). Every change is written first and told to the other devices afterwards, over the bus.
+
+Flags are changed by rewriting a whole seal, so whoever changes some holds the mailbox's lock from looking to telling: two devices that mark
+the same message at the same moment both succeed.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from weakref import WeakValueDictionary
 
-from razdar.model.ids import Uid
+from razdar.model.ids import MailboxId, Uid
 from razdar.model.message import EntrySecret, Flag
 from razdar.policy.quota import ShareBook, charge, is_full, unit_bytes
 from razdar.ports.bus import Added, Bus, Change, Removed, Resealed
@@ -17,33 +22,17 @@ from razdar.ports.crew import Crew, CrewBusy
 from razdar.ports.store import Duplicate, Entry, Removal, Store, StoreUnavailable
 from razdar.services.accounts import Login
 from razdar.services.deleted_book import DeletedBook
-from razdar.services.folders import Folder, Folders
+from razdar.services.flags import SYSTEM_FLAGS, flag_names, is_storable, keywords_in, with_flags
+from razdar.services.folders import Folder, FolderRefused, Folders
 from razdar.services.randomness import random_share
+from razdar.services.seals import Opened, OpenedSeals
 from razdar.settings import Settings
 from razdar.vault.body import decrypt_body
-from razdar.vault.seal import SealBroken, seal, unseal
+from razdar.vault.seal import SealBroken, seal
 
-REMEMBERED = 4096  # opened seals per session, about 400 bytes each
-INLINE_OPENS = 32  # 50 µs each
+INLINE_SEALS = 32  # 85 µs each
 INLINE_BYTES = 262_144
 EVICT_ABOVE = 0.75  # of the quota: what was fetched goes first, as on other chatmail relays
-
-SYSTEM_FLAGS = {
-    "\\Seen": Flag.SEEN,
-    "\\Answered": Flag.ANSWERED,
-    "\\Flagged": Flag.FLAGGED,
-    "\\Deleted": Flag.DELETED,
-    "\\Draft": Flag.DRAFT,
-}
-_BY_FOLDED_NAME = {name.lower(): flag for name, flag in SYSTEM_FLAGS.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """An entry whose seal was opened."""
-
-    secret: EntrySecret
-    expires: int
 
 
 class OverQuota(Exception):  # noqa: N818 - the account's state
@@ -71,6 +60,11 @@ class Mailboxes:
         self.entropy = entropy
         self.settings = settings
         self.deleted = DeletedBook()
+        self._locks: WeakValueDictionary[MailboxId, asyncio.Lock] = WeakValueDictionary()
+
+    def lock(self, mailbox: MailboxId) -> asyncio.Lock:
+        """Held while flags are looked at and changed, or messages removed because of them. Taken before that of `Folders`, never after."""
+        return self._locks.setdefault(mailbox, asyncio.Lock())
 
     async def open(self, login: Login, name: str, listener: Callable[[Change], None]) -> "OpenMailbox | None":
         """The mailbox as it stands now; `listener` hears of every change from this moment on, until `close`."""
@@ -109,8 +103,7 @@ class OpenMailbox:
         self.folder = folder
         self.uids: Sequence[Uid] = ()
         """As of opening; the session's view keeps them up to date."""
-        self._opened: dict[Uid, Opened] = {}
-        self._sealed: dict[Uid, Entry] = {}  # heard of over the bus, to be opened when the client asks
+        self._seals = OpenedSeals(shared.store, shared.crew, folder.id, login.private_key)
         self._fetched: set[Uid] = set()
         self._listener = listener
         self._is_muted = False
@@ -120,7 +113,11 @@ class OpenMailbox:
     @classmethod
     async def open(cls, shared: Mailboxes, login: Login, folder: Folder, listener: Callable[[Change], None]) -> "OpenMailbox":
         mailbox = cls(shared, login, folder, listener)
-        mailbox.uids = await shared.store.uids(folder.id)
+        try:
+            mailbox.uids = await shared.store.uids(folder.id)
+        except BaseException:
+            mailbox.close()
+            raise
         return mailbox
 
     def start(self) -> None:
@@ -135,69 +132,47 @@ class OpenMailbox:
 
     def _heard(self, change: Change) -> None:
         if isinstance(change, Removed):
-            for uid in change.uids:
-                self._opened.pop(uid, None)
-                self._sealed.pop(uid, None)
-        elif isinstance(change, Resealed) and not self._is_muted:
-            for uid in change.seals:
-                self._opened.pop(uid, None)
-                self._sealed.pop(uid, None)
-        elif isinstance(change, Added) and len(self._sealed) < REMEMBERED:
-            self._sealed.update((entry.uid, entry) for entry in change.entries)
+            self._seals.changed(change.uids)
+            self._fetched.difference_update(change.uids)
+        elif isinstance(change, Resealed):
+            self._seals.changed(change.seals)
+        elif isinstance(change, Added):
+            self._seals.arrived(change.entries)
+        if self._is_muted or (isinstance(change, Resealed) and not change.is_shown):
+            return
         if self._early is not None:
             self._early.append(change)
-        elif not self._is_muted:
+        else:
             self._listener(change)
 
-    # opening seals
-
-    def _remember(self, entries: Iterable[Entry]) -> None:
-        if len(self._opened) > REMEMBERED:
-            self._opened.clear()
-        for entry in entries:
-            try:
-                self._opened[entry.uid] = Opened(unseal(self._login.private_key, entry.seal), entry.expires)
-            except SealBroken:  # a damaged row must not hide the others; it is shown as gone
-                continue
+    # looking
 
     async def opened(self, uids: Iterable[Uid]) -> dict[Uid, Opened]:
-        """Those of `uids` that exist, by ascending UID. What has expired meanwhile is told to everybody as removed."""
-        wanted = sorted(uids)
-        self._remember([self._sealed.pop(uid) for uid in wanted if uid in self._sealed])
-        unknown = [uid for uid in wanted if uid not in self._opened]
-        result = {uid: self._opened[uid] for uid in wanted if uid in self._opened}
-        if not unknown:
-            return result
-        entries = await self._shared.store.entries(self.folder.id, unknown)
-        if len(entries) <= INLINE_OPENS:
-            self._remember(entries)
-        else:
-            await self._shared.crew.run(lambda: self._remember(entries))
-        for uid in unknown:
-            if uid in self._opened:
-                result[uid] = self._opened[uid]
-        gone = [uid for uid in unknown if uid not in result]
-        if gone:
-            self._shared.bus.publish(self.folder.id, Removed(gone))
-        return dict(sorted(result.items()))
+        """Those of `uids` that exist, by ascending UID. What has expired meanwhile, or is damaged, is told to everybody as removed."""
+        wanted = set(uids)
+        result = await self._seals.find(wanted)
+        self._tell_gone(sorted(wanted - result.keys()))
+        await self._know_keywords(result)
+        return result
+
+    def _tell_gone(self, uids: Sequence[Uid]) -> None:
+        if uids:
+            self._shared.deleted.forget(self.folder.id, uids)
+            self._shared.bus.publish(self.folder.id, Removed(uids))
 
     def flag_names(self, secret: EntrySecret) -> list[str]:
         """What FLAGS shows: system flags, then keywords."""
-        names = [name for name, flag in SYSTEM_FLAGS.items() if secret.flags & flag]
-        return names + [name for bit, name in enumerate(self.folder.secret.keywords) if secret.keywords >> bit & 1]
+        return flag_names(secret, self.folder.secret.keywords)
 
     def canonical(self, names: Iterable[str]) -> frozenset[str]:
-        """The names as this mailbox spells them; flags are compared without case (RFC 3501 section 2.3.2). \\Recent cannot be set."""
+        """The names as this mailbox spells them, without those that cannot be set."""
         spelt = {name.lower(): name for name in (*SYSTEM_FLAGS, *self.folder.secret.keywords)}
-        return frozenset(spelt.get(name.lower(), name) for name in names if name.lower() != "\\recent")
+        return frozenset(spelt.get(name.lower(), name) for name in names if is_storable(name))
 
-    async def know_keywords(self, opened: Mapping[Uid, Opened]) -> None:
+    async def _know_keywords(self, opened: Mapping[Uid, Opened]) -> None:
         """Another device may have added keywords that these messages carry."""
-        if not any(entry.secret.keywords >> len(self.folder.secret.keywords) for entry in opened.values()):
-            return
-        folder = await self._shared.folders.find(self._login, self.folder.secret.name)
-        if folder is not None:
-            self.folder = folder
+        if any(entry.secret.keywords >> len(self.folder.secret.keywords) for entry in opened.values()):
+            self.folder = await self._shared.folders.get(self._login, self.folder.id) or self.folder
 
     async def message(self, uid: Uid, secret: EntrySecret, *, is_fetch: bool = True) -> bytes | None:
         """The message as it was accepted (end-to-end encrypted), or None if its body has gone.
@@ -208,58 +183,75 @@ class OpenMailbox:
         if blob is None:
             await self._forget(uid, secret)
             return None
+        try:
+            message = await self._decrypt(secret.content_key, blob)
+        except SealBroken:  # damaged on disk: one message is lost, and must not make the client come back for it for ever
+            self._tell_gone([uid])
+            return None
         if is_fetch:
             self._fetched.add(uid)
+        return message
+
+    async def _decrypt(self, content_key: bytes, blob: bytes) -> bytes:
         if len(blob) <= INLINE_BYTES:
-            return decrypt_body(secret.content_key, blob)
-        return await self._shared.crew.run(lambda: decrypt_body(secret.content_key, blob))
+            return decrypt_body(content_key, blob)
+        return await self._shared.crew.run(lambda: decrypt_body(content_key, blob))
 
     async def _forget(self, uid: Uid, secret: EntrySecret) -> None:
         await self._shared.store.remove(self.folder.id, [removal(uid, secret)])
-        self._shared.bus.publish(self.folder.id, Removed([uid]))
+        self._tell_gone([uid])
 
     # changing
 
     async def set_flags(self, uids: Iterable[Uid], change: Callable[[frozenset[str]], frozenset[str]]) -> dict[Uid, Opened]:
         """Each message's flag names are `change(names before)`. Returns those that still existed. Raises `FolderRefused`."""
-        before = await self.opened(uids)
-        wanted = {uid: change(frozenset(self.flag_names(opened.secret))) for uid, opened in before.items()}
-        await self._ensure_keywords(frozenset().union(*wanted.values()))
-        after = {uid: self._with_flags(opened.secret, wanted[uid]) for uid, opened in before.items()}
-        changed = {uid: secret for uid, secret in after.items() if secret != before[uid].secret}
-        if changed:
-            await self._reseal(changed)
-        return {uid: Opened(after[uid], before[uid].expires) for uid in before}
+        async with self._shared.lock(self.folder.id):
+            before = await self.opened(uids)
+            wanted = {uid: change(frozenset(self.flag_names(opened.secret))) for uid, opened in before.items()}
+            await self._ensure_keywords(frozenset().union(*wanted.values()))
+            keywords = self.folder.secret.keywords
+            after = {uid: replace(entry, secret=with_flags(entry.secret, wanted[uid], keywords)) for uid, entry in before.items()}
+            changed = {uid: entry for uid, entry in after.items() if entry != before[uid]}
+            lost = changed.keys() - await self._reseal(changed)
+        return {uid: entry for uid, entry in after.items() if uid not in lost}
 
     async def _ensure_keywords(self, names: Iterable[str]) -> None:
         known = {keyword.lower() for keyword in self.folder.secret.keywords}
-        new = tuple(sorted(name for name in names if name.lower() not in _BY_FOLDED_NAME and name.lower() not in known))
+        new = tuple(name for name in keywords_in(names) if name.lower() not in known)
         if new:
             secret = await self._shared.folders.add_keywords(self._login, self.folder.id, new)
             self.folder = replace(self.folder, secret=secret)
 
-    def _with_flags(self, secret: EntrySecret, names: Iterable[str]) -> EntrySecret:
-        return with_flags(secret, names, self.folder.secret.keywords)
-
-    async def _reseal(self, secrets: dict[Uid, EntrySecret]) -> None:
-        seals = {uid: seal(self._login.public_key, secret) for uid, secret in secrets.items()}
-        for uid in await self._shared.store.reseal(self.folder.id, seals):
-            if uid in self._opened:
-                self._opened[uid] = replace(self._opened[uid], secret=secrets[uid])
-            self._shared.deleted.mark(self.folder.id, uid, bool(secrets[uid].flags & Flag.DELETED))
+    async def _reseal(self, marked: dict[Uid, Opened], *, is_shown: bool = True) -> frozenset[Uid]:
+        """The messages carry these flags now, and the other devices know. Returns those that still existed. Under the lock."""
+        if not marked:
+            return frozenset()
+        seals = await self._seal({uid: entry.secret for uid, entry in marked.items()})
+        existing = frozenset(await self._shared.store.reseal(self.folder.id, seals))
         self._is_muted = True  # the session that changes flags answers its client itself
         try:
-            self._shared.bus.publish(self.folder.id, Resealed(seals))
+            self._shared.bus.publish(self.folder.id, Resealed({uid: seals[uid] for uid in existing}, is_shown))
         finally:
             self._is_muted = False
+        for uid in existing:
+            self._shared.deleted.mark(self.folder.id, uid, bool(marked[uid].secret.flags & Flag.DELETED))
+        self._seals.remember({uid: marked[uid] for uid in existing})
+        return existing
+
+    async def _seal(self, secrets: Mapping[Uid, EntrySecret]) -> dict[Uid, bytes]:
+        def work() -> dict[Uid, bytes]:
+            return {uid: seal(self._login.public_key, secret) for uid, secret in secrets.items()}
+
+        return work() if len(secrets) <= INLINE_SEALS else await self._shared.crew.run(work)
 
     async def expunge(self, uids: Iterable[Uid]) -> Sequence[Uid]:
         """Those of `uids` that carry \\Deleted are gone, for every device."""
-        marked = self._shared.deleted.marked(self.folder.id)
-        if marked is None:
-            marked = await self._search_deleted()
-        opened = await self.opened(marked.intersection(uids))
-        return await self._remove({uid: entry for uid, entry in opened.items() if entry.secret.flags & Flag.DELETED})
+        async with self._shared.lock(self.folder.id):
+            marked = self._shared.deleted.marked(self.folder.id)
+            if marked is None:
+                marked = await self._search_deleted()
+            opened = await self.opened(marked.intersection(uids))
+            return await self._remove({uid: entry for uid, entry in opened.items() if entry.secret.flags & Flag.DELETED})
 
     async def _search_deleted(self) -> frozenset[Uid]:
         """Opens everything once. What other devices mark meanwhile is noted, because the book is open before the search begins."""
@@ -270,10 +262,10 @@ class OpenMailbox:
         except BaseException:
             book.unlearn(self.folder.id)
             raise
-        for uid, entry in everything.items():
-            if entry.secret.flags & Flag.DELETED:
-                book.mark(self.folder.id, uid, is_deleted=True)
-        return book.marked(self.folder.id) or frozenset()
+        found = frozenset(uid for uid, entry in everything.items() if entry.secret.flags & Flag.DELETED)
+        for uid in found:
+            book.mark(self.folder.id, uid, is_deleted=True)
+        return found | (book.marked(self.folder.id) or frozenset())
 
     async def _remove(self, entries: dict[Uid, Opened]) -> Sequence[Uid]:
         if not entries:
@@ -296,31 +288,41 @@ class OpenMailbox:
         }
         duplicates, entries = await self._duplicates(secrets, opened, target)
         assigned = dict(await self._shared.store.copy(self.folder.id, target.id, duplicates))
+        await self._check_arrived(target, duplicates, assigned)
         self._mark_arrived(target, opened, assigned)
         self._announce(target, entries, assigned)
         return assigned
 
     async def move(self, uids: Iterable[Uid], target: Folder) -> dict[Uid, Uid]:
         """As `copy`, and the messages are gone from here in the same transaction."""
-        opened = await self.opened(uids)
-        duplicates, entries = await self._duplicates({uid: entry.secret for uid, entry in opened.items()}, opened, target)
-        assigned = dict(await self._shared.store.move(self.folder.id, target.id, duplicates))
+        async with self._shared.lock(self.folder.id):
+            opened = await self.opened(uids)
+            duplicates, entries = await self._duplicates({uid: entry.secret for uid, entry in opened.items()}, opened, target)
+            assigned = dict(await self._shared.store.move(self.folder.id, target.id, duplicates))
         self._mark_arrived(target, opened, assigned)
         self._shared.deleted.forget(self.folder.id, assigned)
         self._announce(target, entries, assigned)
-        self._shared.bus.publish(self.folder.id, Removed(sorted(assigned)))
+        if assigned:
+            self._shared.bus.publish(self.folder.id, Removed(sorted(assigned)))
+        else:
+            await self._check_arrived(target, duplicates, assigned)
         return assigned
+
+    async def _check_arrived(self, target: Folder, duplicates: Sequence[Duplicate], assigned: Mapping[Uid, Uid]) -> None:
+        """Another device may have deleted the target since it was found. Raises `FolderRefused`."""
+        if duplicates and not assigned and await self._shared.store.mailbox(target.id) is None:
+            raise FolderRefused("There is no folder of that name", "TRYCREATE")
 
     async def _duplicates(
         self, secrets: dict[Uid, EntrySecret], opened: dict[Uid, Opened], target: Folder
     ) -> tuple[list[Duplicate], dict[Uid, tuple[bytes, int]]]:
         """The same messages sealed for `target`, whose keywords may stand in another order."""
         names = {uid: self.flag_names(secret) for uid, secret in secrets.items()}
-        wanted = tuple(sorted({name for group in names.values() for name in group if name not in SYSTEM_FLAGS}))
+        wanted = keywords_in({name for group in names.values() for name in group})
         keywords = target.secret.keywords
         if wanted:
             keywords = (await self._shared.folders.add_keywords(self._login, target.id, wanted)).keywords
-        resealed = {uid: seal(self._login.public_key, with_flags(secret, names[uid], keywords)) for uid, secret in secrets.items()}
+        resealed = await self._seal({uid: with_flags(secret, names[uid], keywords) for uid, secret in secrets.items()})
         duplicates = [Duplicate(uid, secret.body, resealed[uid], secret.charge, secret.share) for uid, secret in secrets.items()]
         return duplicates, {uid: (resealed[uid], opened[uid].expires) for uid in secrets}
 
@@ -330,7 +332,8 @@ class OpenMailbox:
 
     def _announce(self, target: Folder, entries: dict[Uid, tuple[bytes, int]], assigned: dict[Uid, Uid]) -> None:
         new = sorted((uid, *entries[source]) for source, uid in assigned.items())
-        self._shared.bus.publish(target.id, Added([Entry(uid, sealed, expires) for uid, sealed, expires in new]))
+        if new:
+            self._shared.bus.publish(target.id, Added([Entry(uid, sealed, expires) for uid, sealed, expires in new]))
 
     # room
 
@@ -340,12 +343,15 @@ class OpenMailbox:
         A device that deletes after fetching, as most do, has nothing left to mark, so this costs it nothing. If the store cannot do it now,
         the marks are missing and these messages stay longer; nothing else is lost.
         """
-        left = {uid: self._opened[uid] for uid in self._fetched if uid in self._opened}
-        self._fetched.clear()
-        marks = {uid: entry for uid, entry in left.items() if not entry.secret.flags & Flag.FETCHED}
-        if marks:
-            with suppress(StoreUnavailable, CrewBusy):
-                await self._reseal({uid: replace(entry.secret, flags=entry.secret.flags | Flag.FETCHED) for uid, entry in marks.items()})
+        fetched, self._fetched = self._fetched, set()
+        if not fetched:
+            return
+        with suppress(StoreUnavailable, CrewBusy):
+            async with self._shared.lock(self.folder.id):
+                left = await self.opened(fetched)
+                marks = {uid: _fetched(entry) for uid, entry in left.items() if not entry.secret.flags & Flag.FETCHED}
+                await self._reseal(marks, is_shown=False)
+            if marks:
                 await self._evict()
 
     async def _evict(self) -> None:
@@ -361,18 +367,8 @@ class OpenMailbox:
         await self._remove(going)
 
 
-def with_flags(secret: EntrySecret, names: Iterable[str], keywords: Sequence[str]) -> EntrySecret:
-    """The secret with exactly these flags and keywords; the invisible FETCHED mark stays. Names that are neither are left out."""
-    positions = {keyword.lower(): bit for bit, keyword in enumerate(keywords)}
-    flags = secret.flags & Flag.FETCHED
-    bits = 0
-    for name in names:
-        folded = name.lower()
-        if folded in _BY_FOLDED_NAME:
-            flags |= _BY_FOLDED_NAME[folded]
-        elif folded in positions:
-            bits |= 1 << positions[folded]
-    return replace(secret, flags=flags, keywords=bits)
+def _fetched(entry: Opened) -> Opened:
+    return replace(entry, secret=replace(entry.secret, flags=entry.secret.flags | Flag.FETCHED))
 
 
 def removal(uid: Uid, secret: EntrySecret) -> Removal:

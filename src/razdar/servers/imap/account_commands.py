@@ -26,7 +26,7 @@ async def log_in(counter: Counter, command: c.Login) -> None:
         counter.session.no("Wrong user name or password", "AUTHENTICATIONFAILED")
         return
     counter.login = answer
-    counter.watch(answer.account)
+    counter.watch(answer)
     counter.session.ok("Logged in")
 
 

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-from razdar.model.ids import AccountId, MailboxId, Uid
-from razdar.ports.bus import AccountClosed, Change
+from razdar.model.ids import Uid
+from razdar.ports.bus import Change
 from razdar.ports.crew import CrewBusy
 from razdar.ports.store import StoreFull, StoreUnavailable
-from razdar.servers.connection import Connection
+from razdar.servers.connection import WRITE_AHEAD_BYTES, Connection
 from razdar.servers.imap import account_commands, folder_commands, message_commands
 from razdar.servers.imap.desk import ImapDesk, Selection
 from razdar.servers.imap.message_commands import take_change
@@ -66,6 +67,9 @@ class ImapConnection(Connection):
         except (StoreUnavailable, CrewBusy):
             self.engine.no("Not possible at this moment, try again soon", "UNAVAILABLE")
 
+    def take_output(self) -> bytes:
+        return self.engine.take_output(WRITE_AHEAD_BYTES)
+
     def fail(self) -> None:
         if self.engine.command_in_progress is not None:
             self.engine.no("Something went wrong here, try again later", "SERVERBUG")
@@ -96,33 +100,34 @@ class ImapConnection(Connection):
         """No mailbox is selected; what this device fetched and left is marked."""
         selection, self.selection = self.selection, None
         if selection is not None:
-            selection.mailbox.close()
-            await selection.mailbox.settle()
+            try:
+                await selection.mailbox.settle()  # while it still hears what other devices change
+            finally:
+                selection.mailbox.close()
 
     async def conclude(self, command: c.Command, text: str | None = None, code: str | None = None) -> None:
         """The command succeeded; the client is brought up to date as far as this command allows."""
         if self.selection is not None:
-            await self.tell_changes(may_expunge(command))
+            await self._tell_changes(self.selection, may_expunge(command))
         self.engine.ok(text, code)
 
-    async def tell_changes(self, may_expunge: bool) -> None:
-        """Untagged lines for all news."""
-        selection = self.selection
-        if selection is None or not selection.view.has_news:
-            return
-        self._send_updates(selection, may_expunge, await self._flags_in_the_news(selection))
+    async def _tell_changes(self, selection: Selection, may_expunge: bool) -> None:
+        """Untagged lines for all news; flags wait for a later command if the store has no time, because this one has succeeded."""
+        flags: dict[int, list[str]] = {}
+        with suppress(StoreUnavailable, CrewBusy):
+            flags = await self._flags_in_the_news(selection)
+        self._send_updates(selection, may_expunge, flags)
 
     async def _flags_in_the_news(self, selection: Selection) -> dict[int, list[str]]:
         uids = [Uid(uid) for uid in selection.view.news_of_flags]
         if not uids:
             return {}
         opened = await selection.mailbox.opened(uids)
-        await selection.mailbox.know_keywords(opened)
         return {uid: selection.mailbox.flag_names(entry.secret) for uid, entry in opened.items()}
 
-    def watch(self, account: AccountId) -> None:
+    def watch(self, login: Login) -> None:
         """Hear of the account's end even while nothing is selected."""
-        self._unwatch = self.desk.mailboxes.bus.subscribe(MailboxId(account), self._account_heard)
+        self._unwatch = self.desk.accounts.when_closed(login, self.account_closed)
 
     def count(self, event: str) -> None:
         self._journal.count(event)
@@ -131,30 +136,40 @@ class ImapConnection(Connection):
         """A change by another device or a delivery: into the view, and out at once if the client is in IDLE."""
         if self.selection is None:
             return
-        take_change(self.selection, change)
-        if not self.engine.is_idling:
+        try:
+            take_change(self.selection, change)
+            self.tell_while_idle()
+        except Exception as error:  # our bug: whoever made the change, and the other devices, must not suffer from it
+            self._journal.bug(error)
+            self.abort()
+
+    def tell_while_idle(self) -> None:
+        """What can be told at once is told; changed flags need opened seals and follow."""
+        if self.selection is None or not self.engine.is_idling:
             return
         self._send_updates(self.selection, may_expunge=True, flags={})
         self.flush()
-        if self.selection.view.news_of_flags:  # needs opened seals
-            self._news = asyncio.get_running_loop().create_task(self._tell_while_idle())
+        if self.selection.view.news_of_flags and self._news is None:
+            self._news = asyncio.get_running_loop().create_task(self._tell_flags())
 
-    async def _tell_while_idle(self) -> None:
+    async def _tell_flags(self) -> None:
         try:
-            selection = self.selection
-            if selection is not None:
+            while (selection := self.selection) is not None and self.engine.is_idling and selection.view.news_of_flags:
                 flags = await self._flags_in_the_news(selection)
-                if self.engine.is_idling and selection is self.selection:
+                if selection is self.selection and self.engine.is_idling:
                     self._send_updates(selection, may_expunge=True, flags=flags)
                     self.flush()
         except (StoreUnavailable, CrewBusy):
-            return  # the client hears of it with its next command
+            self._journal.count("flags.later")  # the client hears of them with its next command
+        except Exception as error:
+            self._journal.bug(error)
+        finally:
+            self._news = None
 
     def _send_updates(self, selection: Selection, may_expunge: bool, flags: Mapping[int, Sequence[str]]) -> None:
         for line in selection.view.updates(may_expunge=may_expunge, flags=flags):
             self.engine.untagged(line)
 
-    def _account_heard(self, _: MailboxId, change: Change) -> None:
-        if isinstance(change, AccountClosed):
-            self.engine.shut_down("The account is closed")
-            self.pump()
+    def account_closed(self) -> None:
+        self.engine.shut_down("The account is closed")
+        self.pump()

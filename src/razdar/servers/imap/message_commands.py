@@ -6,12 +6,14 @@ from razdar.model.ids import Uid
 from razdar.ports.bus import Added, Change, Removed, Resealed
 from razdar.servers.imap.desk import Counter, Selection
 from razdar.servers.imap.folder_commands import NO_SUCH_FOLDER, required
+from razdar.services.flags import SYSTEM_FLAGS
 from razdar.services.folders import FolderRefused
-from razdar.services.mailbox import SYSTEM_FLAGS, Opened, OpenMailbox, OverQuota
+from razdar.services.mailbox import OpenMailbox, OverQuota
+from razdar.services.seals import Opened
 from razdar.wire.imap import commands as c
 from razdar.wire.imap import responses as r
 from razdar.wire.imap import search
-from razdar.wire.imap.fetch_items import FLAGS, FetchItem
+from razdar.wire.imap.fetch_items import FLAGS, FetchItem, FetchKind, Section
 from razdar.wire.imap.fetch_response import flags_only, respond
 from razdar.wire.imap.search_keys import SearchKey
 from razdar.wire.imap.view import MailboxView
@@ -55,7 +57,7 @@ async def select(counter: Counter, command: c.Select) -> None:
     for line in (r.flags(flags), r.exists(len(view)), r.recent(0), permanent):
         counter.session.untagged(line)
     counter.session.untagged(r.uid_validity(record.uid_validity))
-    counter.session.untagged(r.uid_next(record.uid_next))
+    counter.session.untagged(r.uid_next(max(record.uid_next, *(uid + 1 for uid in mailbox.uids[-1:]), 0)))  # one may just have come
     counter.session.ok()
 
 
@@ -79,8 +81,8 @@ async def check(counter: Counter, command: c.Check) -> None:
 async def idle(counter: Counter, _: c.Idle) -> None:
     if counter.selection is not None:
         await counter.selection.mailbox.settle()
-        await counter.tell_changes(may_expunge=True)
     counter.session.idle_started()
+    counter.tell_while_idle()
 
 
 async def expunge(counter: Counter, command: c.Expunge) -> None:
@@ -113,7 +115,7 @@ async def _send(counter: Counter, selection: Selection, items: Sequence[FetchIte
     """One FETCH response; none for a message whose body has expired meanwhile."""
     mailbox, message = selection.mailbox, None
     if any(item.needs_message for item in items):
-        message = await mailbox.message(uid, entry.secret)
+        message = await mailbox.message(uid, entry.secret, is_fetch=any(map(_is_everything, items)))
         if message is None:
             return
     secret = entry.secret
@@ -126,6 +128,12 @@ async def _send(counter: Counter, selection: Selection, items: Sequence[FetchIte
     seq = selection.view.seq(uid)
     if seq is not None:
         counter.session.untagged_parts(respond(seq, items, uid, flags, secret.internal_date, secret.size_bytes, message))
+
+
+def _is_everything(item: FetchItem) -> bool:
+    """Whether the device has the message afterwards. Headers are no more than a look: what is left then must not be evicted as fetched."""
+    is_whole = item.kind is FetchKind.SECTION and item.section in (None, Section()) and item.partial is None
+    return is_whole or item.kind is FetchKind.RFC822
 
 
 async def find(counter: Counter, command: c.Search) -> None:
@@ -178,13 +186,15 @@ async def store(counter: Counter, command: c.Store) -> None:
         c.StoreAction.REMOVE: lambda before: before - names,
         c.StoreAction.REPLACE: lambda _: names,
     }
-    try:
-        after = await selection.mailbox.set_flags(uids, changes[command.action])
-    except FolderRefused as refused:
-        counter.session.no(refused.text, refused.code)
-        return
-    if not command.is_silent:
-        _tell_flags(counter, selection, after)
+    for start in range(0, len(uids), AT_ONCE):
+        try:
+            after = await selection.mailbox.set_flags(uids[start : start + AT_ONCE], changes[command.action])
+        except FolderRefused as refused:
+            counter.session.no(refused.text, refused.code)
+            return
+        if not command.is_silent:
+            _tell_flags(counter, selection, after)
+            await counter.drain()
     await counter.conclude(command)
 
 

@@ -1,0 +1,98 @@
+"""The seals of one mailbox, opened for one session: lazily, with the key that its login unlocked, and remembered in RAM within a bound.
+
+Other devices change the same entries while the store is being read, so an answer may be older than the news that came meanwhile; those
+entries are read again. It tells nobody anything and changes nothing.
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from razdar.model.ids import MailboxId, Uid
+from razdar.model.message import EntrySecret
+from razdar.ports.crew import Crew
+from razdar.ports.store import Entry, Store
+from razdar.vault.account_key import PrivateKey
+from razdar.vault.seal import SealBroken, unseal
+
+REMEMBERED = 4096  # opened seals per session, about 400 bytes each
+INLINE_OPENS = 32  # 50 µs each
+LOOKED_UP_AT_ONCE = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An entry whose seal was opened."""
+
+    secret: EntrySecret
+    expires: int
+
+
+class OpenedSeals:
+    """What a session knows of the entries of a mailbox."""
+
+    def __init__(self, store: Store, crew: Crew, mailbox: MailboxId, key: PrivateKey) -> None:
+        self._store = store
+        self._crew = crew
+        self._mailbox = mailbox
+        self._key = key
+        self._opened: dict[Uid, Opened] = {}
+        self._sealed: dict[Uid, Entry] = {}  # heard of over the bus, to be opened when the client asks
+        self._looks: list[set[Uid]] = []  # for each look into the store under way, what changed since it began
+
+    def arrived(self, entries: Iterable[Entry]) -> None:
+        """These are new; the client will probably ask for them soon."""
+        if len(self._sealed) < REMEMBERED:
+            self._sealed.update((entry.uid, entry) for entry in entries)
+
+    def changed(self, uids: Iterable[Uid]) -> None:
+        """What is remembered of these does not hold any more, nor what a look under way will find."""
+        for uid in uids:
+            self._opened.pop(uid, None)
+            self._sealed.pop(uid, None)
+        for look in self._looks:
+            look.update(uids)
+
+    def remember(self, opened: dict[Uid, Opened]) -> dict[Uid, Opened]:
+        """`find` knows these without the store, for a while. Returns them."""
+        if len(self._opened) + len(opened) > REMEMBERED:
+            self._opened.clear()
+        self._opened.update(opened)
+        return opened
+
+    async def find(self, uids: Iterable[Uid]) -> dict[Uid, Opened]:
+        """Those of `uids` that exist and are whole, by ascending UID. Raises `StoreUnavailable`, `CrewBusy`."""
+        wanted = sorted(set(uids))
+        result = {uid: self._opened[uid] for uid in wanted if uid in self._opened}
+        result |= self.remember(_unsealed(self._key, [self._sealed.pop(uid) for uid in wanted if uid in self._sealed]))
+        unknown = [uid for uid in wanted if uid not in result]
+        for start in range(0, len(unknown), LOOKED_UP_AT_ONCE):
+            result |= await self._look_up(unknown[start : start + LOOKED_UP_AT_ONCE])
+        return dict(sorted(result.items())) if unknown else result
+
+    async def _look_up(self, uids: Sequence[Uid]) -> dict[Uid, Opened]:
+        found: dict[Uid, Opened] = {}
+        while uids:
+            changed: set[Uid] = set()
+            self._looks.append(changed)
+            try:
+                opened = await self._unseal(await self._store.entries(self._mailbox, uids))
+            finally:
+                self._looks = [look for look in self._looks if look is not changed]
+            found |= self.remember({uid: entry for uid, entry in opened.items() if uid not in changed})
+            uids = sorted(changed.intersection(opened))
+        return found
+
+    async def _unseal(self, entries: Sequence[Entry]) -> dict[Uid, Opened]:
+        if len(entries) <= INLINE_OPENS:
+            return _unsealed(self._key, entries)
+        return await self._crew.run(lambda: _unsealed(self._key, entries))
+
+
+def _unsealed(key: PrivateKey, entries: Iterable[Entry]) -> dict[Uid, Opened]:
+    """Without damaged ones: they must not hide the others."""
+    opened = {}
+    for entry in entries:
+        with suppress(SealBroken):
+            opened[entry.uid] = Opened(unseal(key, entry.seal), entry.expires)
+    return opened
