@@ -29,8 +29,8 @@ class WellKnown:
     async def autoconfig(self, _: Request) -> Response:
         """The same for everybody: the address in the query is not looked at.
 
-        It names the domain, never one of our IP addresses: whoever asks got here under that name and believes its certificate, and the client
-        checks the certificate of what stands here strictly (docs/interop.md).
+        It names the domain, never one of our IP addresses: whoever asks got here under that name and believes its certificate, and the
+        client checks the certificate of what stands here strictly (docs/interop.md).
         """
         site = self.pages.site
         ports = site.ports
