@@ -21,6 +21,7 @@ from razdar.adapters.clock import SystemClock
 from razdar.adapters.crew import ThreadCrew
 from razdar.adapters.files import private_folder
 from razdar.adapters.identity import Identity, open_identity
+from razdar.adapters.log import start_logging
 from razdar.adapters.process import keep_memory_private
 from razdar.adapters.push import HttpPushGate
 from razdar.adapters.ready import Ready, remove_ready, write_ready
@@ -109,6 +110,7 @@ class Parts:
 async def serve(config: RunConfig, on_ready: Callable[[Ready], None]) -> None:
     """Runs until SIGTERM or SIGINT. Raises `Trouble` if it cannot start; then nothing is left open."""
     keep_memory_private()
+    start_logging(config.settings.log_level)
     with _in_words(config.data):
         async with AsyncExitStack() as stack:
             parts = await _build(config, stack)
@@ -210,7 +212,9 @@ async def _run(parts: Parts, stack: AsyncExitStack, on_ready: Callable[[Ready], 
     write_ready(ready)
     stack.callback(remove_ready, parts.current.config.data)
     on_ready(ready)
+    parts.journal.detail("relay.ready", listeners=len(listeners), relay_day=parts.calendar.day)
     await _until_stopped(parts)
+    parts.journal.detail("relay.stopping", connections=len(registry.live))
 
 
 async def _until_stopped(parts: Parts) -> None:

@@ -29,6 +29,11 @@ class Journal:
         self.counts[event] += 1
         _LOG.info("%s", _line(event, fields))
 
+    def detail(self, event: str, **fields: int | float | str | bool) -> None:
+        """As `note`, but logged only when the operator asked for details (log_level debug)."""
+        self.counts[event] += 1
+        _LOG.debug("%s", _line(event, fields))
+
     def bug(self, error: BaseException) -> str:
         """Logged with a reference number, which is returned; the text of the exception is not."""
         self.counts["bug"] += 1
