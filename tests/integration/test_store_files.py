@@ -14,7 +14,7 @@ from tests.contract.stores import BODY, SEAL, account, account_id, deliver, fold
 from tests.integration.store_program import ENVIRONMENT, PROGRAM
 
 from razdar.adapters.sqlite import SqliteStore, StoreInUse, StoreTooNew, open_store
-from razdar.adapters.sqlite.lineage import UID_VALIDITY_STEP
+from razdar.adapters.sqlite.lineage import UID_STEP
 from razdar.adapters.sqlite.schema import MIGRATIONS, migrate
 from razdar.model.ids import BodyId, MailboxId, Uid
 from razdar.ports.store import Body, Delivery, NewEntry, Removal
@@ -36,12 +36,6 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
     store = await opened(tmp_path)
     yield store
     await store.close()
-
-
-async def validity(store: SqliteStore, mailbox: MailboxId) -> int:
-    known = await store.mailbox(mailbox)
-    assert known is not None
-    return known.uid_validity
 
 
 # one owner
@@ -130,14 +124,24 @@ async def test_all_migrations_start_from_nothing(tmp_path: Path) -> None:
 # restores (RFC 3501 section 2.3.1.1)
 
 
-async def mail_and_backup(path: Path) -> tuple[dict[MailboxId, int], Path]:
-    """A store with two mailboxes, copied, and then used further; UIDVALIDITY of each."""
+Position = tuple[int, int]
+"""UIDVALIDITY and UIDNEXT."""
+
+
+async def position(store: SqliteStore, mailbox: MailboxId) -> Position:
+    known = await store.mailbox(mailbox)
+    assert known is not None
+    return known.uid_validity, known.uid_next
+
+
+async def mail_and_backup(path: Path) -> tuple[dict[MailboxId, Position], Path]:
+    """A store with two mailboxes, copied, and then used further; where each stood when it was copied."""
     path.mkdir(exist_ok=True)
     store = await opened(path)
     inbox = await account(store, "anna")
     other = await folder(store, inbox)
     await deliver(store, inbox)
-    before = {mailbox: await validity(store, mailbox) for mailbox in (inbox, other)}
+    before = {mailbox: await position(store, mailbox) for mailbox in (inbox, other)}
     await store.close()
     backup = path.with_name("backup")
     shutil.copytree(path, backup)
@@ -147,44 +151,47 @@ async def mail_and_backup(path: Path) -> tuple[dict[MailboxId, int], Path]:
     return before, backup
 
 
-async def validities(path: Path, mailboxes: dict[MailboxId, int]) -> dict[MailboxId, int]:
+async def positions(path: Path, mailboxes: dict[MailboxId, Position]) -> dict[MailboxId, Position]:
     store = await opened(path)
-    found = {mailbox: await validity(store, mailbox) for mailbox in mailboxes}
+    found = {mailbox: await position(store, mailbox) for mailbox in mailboxes}
     await store.close()
     return found
 
 
-def raised(before: dict[MailboxId, int]) -> dict[MailboxId, int]:
-    return {mailbox: value + UID_VALIDITY_STEP for mailbox, value in before.items()}
+def jumped(before: dict[MailboxId, Position]) -> dict[MailboxId, Position]:
+    """No UID is given out twice, and what waits keeps its own (docs/interop.md: a new UIDVALIDITY would hide it from the real client)."""
+    return {mailbox: (validity, uid_next + UID_STEP) for mailbox, (validity, uid_next) in before.items()}
 
 
 async def test_nothing_changes_without_a_restore(tmp_path: Path) -> None:
-    before, _ = await mail_and_backup(tmp_path / "data")
+    backed_up, _ = await mail_and_backup(tmp_path / "data")
+    before = await positions(tmp_path / "data", backed_up)
     for _ in range(3):
-        assert await validities(tmp_path / "data", before) == before
+        assert await positions(tmp_path / "data", before) == before
 
 
-async def test_a_restored_folder_gets_a_new_uid_validity_once(tmp_path: Path) -> None:
+async def test_after_a_restore_uids_jump_ahead_once(tmp_path: Path) -> None:
     before, backup = await mail_and_backup(tmp_path / "data")
     shutil.rmtree(tmp_path / "data")
     shutil.copytree(backup, tmp_path / "data")
-    assert await validities(tmp_path / "data", before) == raised(before)
-    assert await validities(tmp_path / "data", before) == raised(before)
+    assert await positions(tmp_path / "data", before) == jumped(before)
+    assert await positions(tmp_path / "data", before) == jumped(before)
 
 
 async def test_a_database_written_over_in_place_is_noticed(tmp_path: Path) -> None:
     # The inode stays the same; the count in the file beside it does not.
     before, backup = await mail_and_backup(tmp_path / "data")
     (tmp_path / "data/store.db").write_bytes((backup / "store.db").read_bytes())
-    assert await validities(tmp_path / "data", before) == raised(before)
-    assert await validities(tmp_path / "data", before) == raised(before)
+    assert await positions(tmp_path / "data", before) == jumped(before)
+    assert await positions(tmp_path / "data", before) == jumped(before)
 
 
 async def test_a_database_put_back_without_the_count_is_noticed(tmp_path: Path) -> None:
-    before, _ = await mail_and_backup(tmp_path / "data")
+    backed_up, _ = await mail_and_backup(tmp_path / "data")
+    before = await positions(tmp_path / "data", backed_up)
     (tmp_path / "data/store.generation").unlink()
-    assert await validities(tmp_path / "data", before) == raised(before)
-    assert await validities(tmp_path / "data", before) == raised(before)
+    assert await positions(tmp_path / "data", before) == jumped(before)
+    assert await positions(tmp_path / "data", before) == jumped(before)
 
 
 async def test_a_copy_taken_while_running_is_noticed(tmp_path: Path) -> None:
@@ -196,13 +203,13 @@ async def test_a_copy_taken_while_running_is_noticed(tmp_path: Path) -> None:
     source.backup(target)
     source.close()
     target.close()
+    before = {inbox: await position(store, inbox)}
     for number in range(1, 3):
         await deliver(store, inbox, body=BodyId(number))
         await emptied(path / "store.db-wal")
-    before = {inbox: await validity(store, inbox)}
     await store.close()
     (path / "store.db").write_bytes((tmp_path / "copy.db").read_bytes())
-    assert await validities(path, before) == raised(before)
+    assert await positions(path, before) == jumped(before)
 
 
 async def test_a_folder_made_after_a_restore_is_new_to_every_device(tmp_path: Path) -> None:
@@ -218,8 +225,8 @@ async def test_a_folder_made_after_a_restore_is_new_to_every_device(tmp_path: Pa
     await store.close()
     assert lost is not None
     assert made is not None
-    assert made.id == lost.id
-    assert made.uid_validity > max(lost.uid_validity, *before.values())
+    assert made.id.folder > lost.id.folder
+    assert made.uid_validity > max(lost.uid_validity, *(validity for validity, _ in before.values()))
 
 
 # small files
