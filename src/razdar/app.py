@@ -1,18 +1,16 @@
 """The composition root: the only file that sees every part. It builds them, opens the doors, and closes everything in order at the end."""
 
 import asyncio
-import ipaddress
 import os
 import secrets
 import shutil
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from razdar import __version__
 from razdar.adapters.addresses import own_addresses
@@ -41,6 +39,8 @@ from razdar.servers.imap.connection import ImapConnection
 from razdar.servers.imap.desk import ImapDesk
 from razdar.servers.journal import Journal
 from razdar.servers.listening import Door, listen
+from razdar.servers.operations import Operations
+from razdar.servers.reach import Reach
 from razdar.servers.smtp import SmtpConnection, SmtpDesk
 from razdar.services.accounts import Accounts
 from razdar.services.append import Appender
@@ -57,7 +57,6 @@ from razdar.vault.cache import BOOT_KEY_BYTES, AddressCache, LoginCache
 from razdar.web.app import make_app
 from razdar.web.site import Site
 from razdar.wire.imap.session import Capabilities, ImapLimits
-from razdar.wire.links import ANY_CERTIFICATE, STRICT, Server, dclogin
 from razdar.wire.smtp.session import Role, SmtpLimits
 from razdar.workers.keeper import Keeper
 from razdar.workers.push import Pusher
@@ -192,12 +191,15 @@ async def _run(parts: Parts, stack: AsyncExitStack, on_ready: Callable[[Ready], 
     settings = parts.current()
     ports = port_layout(settings.ports)
     registry = Registry(settings.connections)
-    edge = HttpEdge(make_app(_site(parts, ports)), HttpLimits(), parts.journal)
+    reach = Reach(parts.identity.domain, ports, parts.current, lambda: parts.tls.self_signed, own_addresses)
+    edge = HttpEdge(make_app(_site(parts, reach)), HttpLimits(), parts.journal)
     servers, listeners = await listen(_doors(parts, registry, edge), ports, settings.bind)
     stack.callback(edge.close)
     stack.push_async_callback(_close, servers, registry)
+    reload_all = partial(_reload_all, parts)
+    operations = Operations(reach, parts.invites, parts.store, parts.calendar, registry, parts.journal, reload_all)
     private_folder(control_path(parts.current.config.data).parent)
-    control = ControlServer(control_path(parts.current.config.data), _operations(parts, registry, ports), parts.journal)
+    control = ControlServer(control_path(parts.current.config.data), operations.handlers(), parts.journal)
     await control.start()
     stack.push_async_callback(control.close)
     ready = Ready(
@@ -205,7 +207,7 @@ async def _run(parts: Parts, stack: AsyncExitStack, on_ready: Callable[[Ready], 
         domain=parts.identity.domain,
         version=__version__,
         listeners=listeners,
-        page=_page(parts, ports),
+        page=reach.page(),
         fingerprint=parts.tls.fingerprint if parts.tls.self_signed else "",
         data=parts.current.config.data,
     )
@@ -248,13 +250,17 @@ async def _close(servers: list[asyncio.Server], registry: Registry) -> None:
 def _reload(parts: Parts) -> None:
     """SIGHUP: configuration and certificate are read again; a mistake in them leaves the old ones in force."""
     try:
-        parts.current.config = parts.current.config.reload()
-        parts.tls.reload()
+        _reload_all(parts)
     except Trouble as trouble:
         parts.journal.note("reload.refused")
         print(trouble.english, file=sys.stderr)  # noqa: T201 - the operator's terminal; names files and settings only
     else:
         parts.journal.note("reload.done")
+
+
+def _reload_all(parts: Parts) -> None:
+    parts.current.config = parts.current.config.reload()
+    parts.tls.reload()
 
 
 def _chores(parts: Parts) -> list[Callable[[], Awaitable[None]]]:
@@ -319,77 +325,20 @@ def _doors(parts: Parts, registry: Registry, edge: HttpEdge) -> dict[str, Door]:
     }
 
 
-# what the pages and the control socket ask
+# what the pages ask
 
 
-def _host(parts: Parts) -> str:
-    """What links carry: the operator's word, the domain if a certificate vouches for it, else this machine's address."""
-    settings = parts.current()
-    if settings.advertise:
-        return settings.advertise
-    return own_addresses(settings.bind)[0] if parts.tls.self_signed else parts.identity.domain
-
-
-def _page(parts: Parts, ports: Mapping[str, int]) -> str:
-    host = _host(parts)
-    port = "" if ports["https"] == 443 else f":{ports['https']}"
-    return f"https://{f'[{host}]' if ':' in host else host}{port}/"
-
-
-def _site(parts: Parts, ports: Mapping[str, int]) -> Site:
+def _site(parts: Parts, reach: Reach) -> Site:
     return Site(
         settings=parts.current,
-        domain=parts.identity.domain,
-        ports=ports,
-        is_self_signed=lambda: parts.tls.self_signed,
+        domain=reach.domain,
+        ports=reach.ports,
+        is_self_signed=reach.is_self_signed,
         fingerprint=lambda: parts.tls.fingerprint,
-        server_for=lambda address: _server(parts, ports, _host_at(parts, address)),
+        server_for=lambda address: reach.server(reach.host_at(address)),
         new_credentials=parts.invites.offer,
         invite_uses=parts.invites.uses,
         claim_invite=parts.invites.claim,
         report=parts.journal.bug,
         now=parts.clock.now,
     )
-
-
-def _host_at(parts: Parts, address: str) -> str:
-    """As `_host`; of this machine's addresses the one by which the visitor got here, if others can use it too."""
-    is_ours_alone = not address or ipaddress.ip_address(address).is_loopback
-    return _host(parts) if parts.current().advertise or not parts.tls.self_signed or is_ours_alone else address
-
-
-def _server(parts: Parts, ports: Mapping[str, int], host: str) -> Server:
-    """Where an app connects, and whether it must accept a certificate that nobody vouches for."""
-    checks = ANY_CERTIFICATE if parts.tls.self_signed else STRICT
-    return Server(host, ports["imaps"], ports["submissions"], "ssl", checks)
-
-
-def _operations(parts: Parts, registry: Registry, ports: Mapping[str, int]) -> dict[str, Callable[[Mapping[str, Any]], Awaitable[Any]]]:
-    async def invite(request: Mapping[str, Any]) -> dict[str, Any]:
-        token = await parts.invites.make(int(request.get("uses", 1)), int(request.get("days", 7)))
-        return {"url": f"{_page(parts, ports)}i/{token}"}
-
-    async def direct(_: Mapping[str, Any]) -> dict[str, Any]:
-        address, password = await parts.invites.direct()
-        return {"dclogin": dclogin(address, password, _server(parts, ports, _host(parts)))}
-
-    async def status(_: Mapping[str, Any]) -> dict[str, Any]:
-        totals = await parts.store.totals()
-        return {
-            "domain": parts.identity.domain,
-            "version": __version__,
-            "relay_day": parts.calendar.day,
-            "accounts": totals.accounts,
-            "waiting_messages": totals.entries,
-            "stored_bodies": totals.bodies,
-            "disk_bytes": totals.disk_bytes,
-            "connections": len(registry.live),
-            "events": dict(parts.journal.counts),
-        }
-
-    async def reload(_: Mapping[str, Any]) -> dict[str, Any]:
-        parts.current.config = parts.current.config.reload()
-        parts.tls.reload()
-        return {}
-
-    return {"invite": invite, "direct": direct, "status": status, "reload": reload}

@@ -1,0 +1,62 @@
+"""What `./razdar invite`, `status` and `reload` ask of the running relay, over the control socket (servers/control.py).
+
+There is no operation that shows a list of accounts, an address or who wrote to whom: such views do not exist in the code.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from razdar import __version__
+from razdar.ports.store import Store
+from razdar.servers.connection import Registry
+from razdar.servers.control import Handler
+from razdar.servers.journal import Journal
+from razdar.servers.reach import Reach
+from razdar.services.calendar import Calendar
+from razdar.services.invites import Invites
+from razdar.wire.links import dclogin
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """One method for each operation; each takes the request and returns the answer."""
+
+    reach: Reach
+    invites: Invites
+    store: Store
+    calendar: Calendar
+    registry: Registry
+    journal: Journal
+    reload_all: Callable[[], None]
+    """Raises `Trouble` if the new configuration or certificate cannot be used; then the old ones stay."""
+
+    def handlers(self) -> dict[str, Handler]:
+        """By the operation's name."""
+        return {"invite": self.invite, "direct": self.direct, "status": self.status, "reload": self.reload}
+
+    async def invite(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        token = await self.invites.make(int(request.get("uses", 1)), int(request.get("days", 7)))
+        return {"url": f"{self.reach.page()}i/{token}"}
+
+    async def direct(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        address, password = await self.invites.direct()
+        return {"dclogin": dclogin(address, password, self.reach.server(self.reach.host()))}
+
+    async def status(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        totals = await self.store.totals()
+        return {
+            "domain": self.reach.domain,
+            "version": __version__,
+            "relay_day": self.calendar.day,
+            "accounts": totals.accounts,
+            "waiting_messages": totals.entries,
+            "stored_bodies": totals.bodies,
+            "disk_bytes": totals.disk_bytes,
+            "connections": len(self.registry.live),
+            "events": dict(self.journal.counts),
+        }
+
+    async def reload(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        self.reload_all()
+        return {}
