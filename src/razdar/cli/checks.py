@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -58,6 +59,10 @@ def _variables() -> dict[str, str]:
     if not os.access(CHECKOUT, os.W_OK):
         environment |= {"MYPY_CACHE_DIR": os.devnull, "RUFF_NO_CACHE": "true", "PYTEST_ADDOPTS": "-p no:cacheprovider"}
         environment["PYTHONDONTWRITEBYTECODE"] = "1"
+    if os.getuid() != 0:  # in a user namespace we are called root, and pytest would take /tmp/pytest-of-root, which is root's
+        temporary = Path(tempfile.gettempdir()) / f"razdar-tests-{os.getuid()}"
+        temporary.mkdir(mode=0o700, exist_ok=True)
+        environment.setdefault("PYTEST_DEBUG_TEMPROOT", str(temporary))
     return environment
 
 

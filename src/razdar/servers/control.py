@@ -10,7 +10,7 @@ import json
 import os
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +58,15 @@ class ControlServer:
             self._path.unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, ValueError, TimeoutError, asyncio.IncompleteReadError):
+        try:
             async with asyncio.timeout(_PATIENCE_S):
                 answer = await self._answer(await reader.readuntil(b"\n"))
                 writer.write(json.dumps(answer).encode() + b"\n")
                 await writer.drain()
-        writer.close()
+        except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            pass  # whoever asked has gone, or did not ask in our words
+        finally:
+            writer.close()
 
     async def _answer(self, line: bytes) -> Mapping[str, Any]:
         request = json.loads(line)
