@@ -11,7 +11,6 @@ import random
 import shutil
 import sqlite3
 import statistics
-import subprocess
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -152,19 +151,15 @@ def waiting(relay: Relay) -> int:
 
 
 def spawn(relay: Relay, wal_bytes: int) -> float:
-    """The process has been started; returns when."""
+    """The process has begun; returns when."""
     relay.settings = SETTINGS | {"wal_bytes": wal_bytes}
-    (relay.data / "run" / "ready.json").unlink(missing_ok=True)
-    with (relay.folder / "output.txt").open("ab") as output:
-        relay.process = subprocess.Popen(
-            relay.command(), stdout=output, stderr=subprocess.STDOUT, env=relay.environment(), cwd=relay.folder
-        )
+    relay.spawn()
     return time.monotonic()
 
 
 async def until_ready(relay: Relay, started: float, limit_s: float) -> float | None:
     """Seconds that it took, or None if the limit came first."""
-    while not relay._is_ready():
+    while not relay.is_ready():
         assert relay.process is not None
         assert relay.process.poll() is None, f"the relay ended by itself with {relay.process.returncode}:\n{relay.output()}"
         if time.monotonic() - started > limit_s:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -85,21 +85,31 @@ class Relay:
         path = os.pathsep.join([str(REPOSITORY / "src"), os.environ.get("PYTHONPATH", "")])
         return os.environ | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
 
-    def start(self) -> Self:
-        """All listeners accept connections."""
+    def spawn(self, in_child: Callable[[], None] | None = None) -> None:
+        """The process has begun, and nothing is said of how far it has come. `in_child` runs in it before the relay does."""
         (self.data / "run" / "ready.json").unlink(missing_ok=True)
         with (self.folder / "output.txt").open("ab") as output:
             self.process = subprocess.Popen(
-                self.command(), stdout=output, stderr=subprocess.STDOUT, env=self.environment(), cwd=self.folder
+                self.command(), stdout=output, stderr=subprocess.STDOUT, env=self.environment(), cwd=self.folder, preexec_fn=in_child
             )
+
+    def start(self) -> Self:
+        """All listeners accept connections."""
+        self.spawn()
+        self.wait_until_ready()
+        return self
+
+    def wait_until_ready(self) -> None:
+        """After `spawn`."""
+        assert self.process is not None
         end = time.monotonic() + READY_S
-        while not self._is_ready():
+        while not self.is_ready():
             assert self.process.poll() is None, f"the relay ended by itself with {self.process.returncode}:\n{self.output()}"
             assert time.monotonic() < end, f"the relay was not ready within {READY_S} s:\n{self.output()}"
             time.sleep(0.01)  # a file of another process; nothing announces it
-        return self
 
-    def _is_ready(self) -> bool:
+    def is_ready(self) -> bool:
+        """Whether the process of the last start says so."""
         try:
             self.ready = json.loads((self.data / "run" / "ready.json").read_text())
         except (FileNotFoundError, json.JSONDecodeError):

@@ -1,0 +1,150 @@
+"""What is confirmed is on stable storage first. A kill -9 cannot show that, because the kernel keeps what a dead process wrote; so these
+tests stand between the relay and the disk: they hold its fsync back and listen for a premature word, and they let it fail."""
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from tests.lab.load import Device, Imap, Person, Refused, Smtp
+from tests.lab.relay import Relay, random_text
+from tests.lab.syncs import Mode, SyncGate, gated
+from tests.mail.make import encrypted_message
+
+pytestmark = pytest.mark.slow
+SETTINGS = {"push": "false", "log_level": "debug", "reserve_bytes": 65_536, "send_burst": 1000}
+PREMATURE_S = 0.5
+"""A relay that does not wait answers within a few milliseconds."""
+PATIENCE_S = 20.0
+
+
+class Town:
+    """Two people on a relay."""
+
+    def __init__(self, relay: Relay) -> None:
+        self.relay = relay
+        self.ali, self.bahar = self.stranger(), self.stranger()
+        self._count = 0
+        self._connections: list[Smtp | Imap] = []
+
+    def stranger(self) -> Person:
+        return Person(f"{random_text(9)}@{self.relay.name}", random_text(22))
+
+    async def smtp(self) -> Smtp:
+        connection = await Smtp.open(self.relay.bind, self.relay.port("submissions"), self.ali)
+        self._connections.append(connection)
+        return connection
+
+    async def imap(self, person: Person) -> Imap:
+        connection = await Imap.open(self.relay.bind, self.relay.port("imaps"), person)
+        self._connections.append(connection)
+        return connection
+
+    def hang_up(self) -> None:
+        for connection in self._connections:
+            connection.line.close()
+
+    async def send(self, connection: Smtp) -> None:
+        self._count += 1
+        recipients = [self.bahar.address]
+        await connection.send(recipients, encrypted_message(self.ali.address, recipients, 3000, seed=self._count))
+
+    async def move_in(self) -> None:
+        for person in (self.ali, self.bahar):
+            await self.imap(person)
+
+    async def seen(self) -> int:
+        """How many messages wait for Bahar's app; they are gone afterwards."""
+        device, connection = Device(self.bahar, self.relay.bind, self.relay.port("imaps")), await self.imap(self.bahar)
+        while await device.round(connection):
+            pass
+        return len(device.shown)
+
+
+async def deliver(town: Town) -> Awaitable[object]:
+    return town.send(await town.smtp())
+
+
+async def first_login(town: Town) -> Awaitable[object]:
+    return town.imap(town.stranger())
+
+
+async def _with_a_message(town: Town) -> Imap:
+    await town.send(await town.smtp())
+    connection = await town.imap(town.bahar)
+    await connection.command("SELECT INBOX")
+    return connection
+
+
+async def flag(town: Town) -> Awaitable[object]:
+    return (await _with_a_message(town)).command("UID STORE 1 +FLAGS (\\Flagged)")
+
+
+async def delete(town: Town) -> Awaitable[object]:
+    connection = await _with_a_message(town)
+    await connection.command("UID STORE 1 +FLAGS (\\Deleted)")
+    return connection.command("EXPUNGE")
+
+
+async def make_folder(town: Town) -> Awaitable[object]:
+    return (await town.imap(town.bahar)).command("CREATE folder")
+
+
+@pytest.mark.parametrize("prepare", [deliver, first_login, flag, delete, make_folder])
+def test_nothing_is_confirmed_before_it_is_on_disk(tmp_path: Path, prepare: Callable[[Town], Awaitable[Awaitable[object]]]) -> None:
+    relay = Relay(tmp_path / "relay", settings=SETTINGS)
+    with gated(relay) as gate:
+        asyncio.run(_nothing_is_confirmed(Town(relay), gate, prepare))
+
+
+async def _nothing_is_confirmed(town: Town, gate: SyncGate, prepare: Callable[[Town], Awaitable[Awaitable[object]]]) -> None:
+    await town.move_in()
+    await asyncio.sleep(PREMATURE_S)  # the store's own chores of the pause are over
+    gate.set(Mode.PASS)
+    action = await prepare(town)
+    await asyncio.sleep(PREMATURE_S)
+    gate.set(Mode.HOLD)
+    task = asyncio.ensure_future(action)
+    assert await asyncio.to_thread(gate.arrived.wait, PATIENCE_S), "the disk was never asked"
+    done, _ = await asyncio.wait([task], timeout=PREMATURE_S)
+    assert not done, "confirmed while the disk was still at it"
+    gate.set(Mode.PASS)
+    async with asyncio.timeout(PATIENCE_S):
+        await task
+    town.hang_up()
+
+
+def test_a_failing_fsync_acknowledges_nothing(tmp_path: Path) -> None:
+    relay = Relay(tmp_path / "relay", settings=SETTINGS)
+    with gated(relay) as gate:
+        asyncio.run(_failing_fsync(Town(relay), gate))
+        relay.stop()
+        assert "Traceback" not in relay.output()
+        with closing(sqlite3.connect(relay.data / "store.db")) as database:
+            assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+async def _failing_fsync(town: Town, gate: SyncGate) -> None:
+    await town.move_in()
+    connection = await town.smtp()
+    acknowledged = failed = 0
+    for mode in (Mode.PASS, Mode.FAIL, Mode.FAIL, Mode.PASS, Mode.FAIL, Mode.PASS):
+        gate.set(mode)
+        try:
+            await town.send(connection)
+        except Refused as refused:
+            assert refused.args[0].startswith("451 4.3.0 ")  # noqa: PT017 - both ends are possible, only this word is not
+            failed += 1
+        else:
+            acknowledged += 1
+    assert (acknowledged, failed) == (3, 3)
+    gate.set(Mode.FAIL)
+    with pytest.raises(Refused, match="UNAVAILABLE"):
+        await town.imap(town.stranger())
+    gate.set(Mode.PASS)
+    town.relay.kill()
+    town.relay.start()
+    assert acknowledged <= await town.seen() <= acknowledged + failed
+    town.hang_up()
