@@ -138,9 +138,11 @@ def _in_words(data: Path) -> Iterator[None]:
 async def _build(config: RunConfig, stack: AsyncExitStack) -> Parts:
     current, clock, bus, journal = Current(config), SystemClock(), LocalBus(), Journal()
     settings = config.settings
-    identity = open_identity(config.data, settings.domain, secrets.token_bytes, change_name=config.change_name)
+    private_folder(config.data)
     store = await open_store(config.data, reserve_bytes=settings.reserve_bytes, wal_bytes=settings.wal_bytes)
     stack.push_async_callback(store.close)
+    # Only now, because the store's lock says that no other relay uses these keys.
+    identity = open_identity(config.data, settings.domain, secrets.token_bytes, change_name=config.change_name)
     remove_ready(config.data)
     names = [identity.domain, *([settings.advertise] if settings.advertise else []), *own_addresses(settings.bind)]
     tls = open_tls(config.data, names, clock.now(), certificate=settings.certificate, key=settings.certificate_key)
@@ -211,19 +213,26 @@ async def _run(parts: Parts, stack: AsyncExitStack, on_ready: Callable[[Ready], 
         fingerprint=parts.tls.fingerprint if parts.tls.self_signed else "",
         data=parts.current.config.data,
     )
+    stopped = _listen_to_signals(parts)  # before anybody can read that the relay is ready
     write_ready(ready)
     stack.callback(remove_ready, parts.current.config.data)
     on_ready(ready)
     parts.journal.detail("relay.ready", listeners=len(listeners), relay_day=parts.calendar.day)
-    await _until_stopped(parts)
+    await _work_until(stopped, parts)
     parts.journal.detail("relay.stopping", connections=len(registry.live))
 
 
-async def _until_stopped(parts: Parts) -> None:
+def _listen_to_signals(parts: Parts) -> asyncio.Event:
+    """SIGTERM and SIGINT set the event, SIGHUP reloads."""
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     loop.add_signal_handler(signal.SIGHUP, _reload, parts)
+    return stopped
+
+
+async def _work_until(stopped: asyncio.Event, parts: Parts) -> None:
+    loop = asyncio.get_running_loop()
     keeper = Keeper(_chores(parts), parts.journal)
     owned = [loop.create_task(keeper.run())]
     if parts.current().push:
