@@ -2,7 +2,8 @@
 
 `asyncio.Protocol`, not streams: an idle connection owns a transport, an engine and one timer, no task and no buffer. A task lives only
 while a handler waits for the store. One event is handled at a time; what the client pipelines behind it waits in the engine, and when that
-grows too long the socket is not read any more. Nothing about the peer's address is asked or kept.
+grows too long the socket is not read any more. The same when a client does not read what it is sent: nothing more is read, done or written
+for it, and after the idle time it is cut off. Nothing about the peer's address is asked or kept.
 """
 
 import asyncio
@@ -14,9 +15,11 @@ from typing import Any, Protocol, cast
 from razdar.servers.journal import Journal
 
 READ_AHEAD_BYTES = 262_144  # pipelined input beyond this waits in the kernel
-WRITE_AHEAD_BYTES = 1_048_576  # output beyond this waits in the handler
+WRITE_AHEAD_BYTES = 262_144  # output beyond this waits in the engine and the handler
 TICK_S = 60.0
 HANDSHAKE_S = 30.0
+SHUTDOWN_S = 5.0
+LINGER_S = 5.0  # for the last word to leave
 
 
 class Engine(Protocol):
@@ -76,10 +79,13 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._cutoff: asyncio.TimerHandle | None = None
         self._writable: asyncio.Event | None = None
         self._began = self._last_heard = 0.0
+        self._unsent_bytes = 0
         self._is_upgrading = False
         self._is_reading = True
+        self._is_lost = False
         self.engine: Engine | None = None
 
     # what subclasses fill in
@@ -100,6 +106,10 @@ class Connection(asyncio.Protocol):
     def end(self, is_timeout: bool) -> None:
         """Queue the protocol's word of farewell; the engine closes."""
 
+    @abstractmethod
+    def take_output(self) -> bytes:
+        """The next bytes to send, not many more than WRITE_AHEAD_BYTES where the engine can cut them."""
+
     @property
     @abstractmethod
     def is_logged_in(self) -> bool:
@@ -117,29 +127,37 @@ class Connection(asyncio.Protocol):
         transport = cast("asyncio.Transport", transport)  # uvloop's are not of that class
         self._transport = transport
         if not self._registry.admit(self):
-            transport.close()
+            transport.abort()
             return
         loop = asyncio.get_running_loop()
         self._began = self._last_heard = loop.time()
         transport.set_write_buffer_limits(high=WRITE_AHEAD_BYTES)
         self.engine = self.make_engine(transport.get_extra_info("ssl_object") is not None)
-        self._timer = loop.call_later(min(TICK_S, self._login_s), self._on_tick)
+        self._timer = loop.call_later(min(TICK_S, self._login_s, self._idle_s), self._on_tick)
         self.pump()
 
     def data_received(self, data: bytes) -> None:
         if self.engine is None or self._is_upgrading:
             return  # bytes sent in clear after STARTTLS are dropped (CVE-2011-0411)
         self._last_heard = asyncio.get_running_loop().time()
-        self.engine.receive(data)
-        self.pump()
+        try:
+            self.engine.receive(data)
+            self.pump()
+        except Exception as error:  # our bug; its text may hold what the peer sent, so it must not get to asyncio's log
+            self._journal.bug(error)
+            self.abort()
 
     def eof_received(self) -> bool:
         return False  # close
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._is_lost:
+            return
+        self._is_lost = True
         self._registry.dismiss(self)
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._cutoff):
+            if timer is not None:
+                timer.cancel()
         if self._writable is not None:
             self._writable.set()
         if self._task is not None:
@@ -148,12 +166,15 @@ class Connection(asyncio.Protocol):
             self.closed()
 
     def pause_writing(self) -> None:
-        self._writable = asyncio.Event()
+        if self._writable is None:
+            self._writable = asyncio.Event()
 
     def resume_writing(self) -> None:
         if self._writable is not None:
             self._writable.set()
             self._writable = None
+            self.flush()
+            asyncio.get_running_loop().call_soon(self.pump)
 
     # the loop
 
@@ -162,28 +183,41 @@ class Connection(asyncio.Protocol):
         engine = self.engine
         if engine is None or self._transport is None:
             return
-        if self._task is None and not self._is_upgrading and not self._transport.is_closing():
+        may_go_on = self._task is None and self._writable is None and not self._is_upgrading
+        if may_go_on and not self._transport.is_closing():
             step = self.next_step()
             if step is not None:
                 self._task = asyncio.get_running_loop().create_task(self._run(step))
         self.flush()
-        if self._task is None and engine.is_closing and not self._transport.is_closing():
-            self._transport.close()
+        if engine.is_closing:
+            self._end_soon()
+            if self._task is None and self._writable is None and not self._transport.is_closing():
+                self._transport.close()
         self._throttle(engine)
 
     async def _run(self, step: Coroutine[Any, Any, None]) -> None:
         """Steps until the engine has no more events, so that pipelined commands cost one task."""
         following: Coroutine[Any, Any, None] | None = step
         try:
-            while following is not None and self._transport is not None:
+            while following is not None:
                 await self._attempt(following)
-                self.flush()
-                closing = self._transport.is_closing() or self.engine is None or self._is_upgrading
-                following = None if closing else self.next_step()
+                following = await self._next_in_the_row()
         finally:
             self._task = None
             if self._transport is not None and not self._transport.is_closing():
                 asyncio.get_running_loop().call_soon(self.pump)
+
+    async def _next_in_the_row(self) -> Coroutine[Any, Any, None] | None:
+        """The next step once the peer has room for more answers and the other connections had their turn."""
+        if self.engine is None or self._is_upgrading:
+            return None
+        try:
+            await self.drain()
+        except PeerGone:
+            return None
+        if self.engine.buffered_bytes:
+            await asyncio.sleep(0)
+        return None if self._transport is None or self._transport.is_closing() else self.next_step()
 
     async def _attempt(self, step: Coroutine[Any, Any, None]) -> None:
         try:
@@ -192,26 +226,32 @@ class Connection(asyncio.Protocol):
             return
         except Exception as error:  # our bug: told to the journal by its kind, to the peer as a temporary failure
             self._journal.bug(error)
-            self.fail()
+            try:
+                self.fail()
+            except RuntimeError:  # it had been answered already
+                self.abort()
 
     def flush(self) -> None:
-        """Everything queued is with the transport."""
-        if self.engine is not None and self._transport is not None and not self._transport.is_closing():
-            output = self.engine.take_output()
-            if output:
-                self._transport.write(output)
+        """What is queued is with the transport, as far as the peer takes it; the rest follows when it has read."""
+        transport = self._transport
+        while self.engine is not None and transport is not None and self._writable is None and not transport.is_closing():
+            output = self.take_output()
+            if not output:
+                return
+            transport.write(output)
 
     async def drain(self) -> None:
-        """Returns when the peer has read enough for more to be sent."""
+        """Returns when the peer has read enough for more to be sent. Raises `PeerGone`."""
         self.flush()
-        if self._writable is not None:
+        while self._writable is not None and not self._is_lost:
             await self._writable.wait()
-        if self._transport is not None and self._transport.is_closing():
+            self.flush()
+        if self._is_lost or (self._transport is not None and self._transport.is_closing()):
             raise PeerGone
 
     def _throttle(self, engine: Engine) -> None:
         assert self._transport is not None
-        wants = engine.buffered_bytes < READ_AHEAD_BYTES or self._task is None
+        wants = self._writable is None and (engine.buffered_bytes < READ_AHEAD_BYTES or self._task is None)
         if wants != self._is_reading and not self._transport.is_closing() and not self._is_upgrading:
             self._is_reading = wants
             (self._transport.resume_reading if wants else self._transport.pause_reading)()
@@ -222,12 +262,22 @@ class Connection(asyncio.Protocol):
         assert self.engine is not None
         self._is_upgrading = True
         self.flush()
+        loop, handshake_s = asyncio.get_running_loop(), min(HANDSHAKE_S, self._login_s)
         try:
-            transport = await asyncio.get_running_loop().start_tls(
-                self._transport, self, self._tls, server_side=True, ssl_handshake_timeout=HANDSHAKE_S
+            transport = await loop.start_tls(
+                self._transport,
+                self,
+                self._tls,
+                server_side=True,
+                ssl_handshake_timeout=handshake_s,
+                ssl_shutdown_timeout=SHUTDOWN_S,
             )
         except (TimeoutError, OSError, ssl.SSLError):
             self.abort()
+            self.connection_lost(None)  # uvloop does not say so when the peer goes during the handshake
+            return
+        if transport is None or self._is_lost:
+            self.connection_lost(None)
             return
         self._transport = transport
         self._is_upgrading = False
@@ -236,16 +286,29 @@ class Connection(asyncio.Protocol):
     # time and end
 
     def _on_tick(self) -> None:
+        assert self._transport is not None
         loop = asyncio.get_running_loop()
         now = loop.time()
-        too_late = (not self.is_logged_in and now - self._began >= self._login_s) or now - self._last_heard >= self._idle_s
-        if too_late and self._task is None:
+        if self._writable is not None:
+            unsent_bytes = self._transport.get_write_buffer_size()
+            if unsent_bytes != self._unsent_bytes:  # the peer is reading, slowly
+                self._unsent_bytes, self._last_heard = unsent_bytes, now
+        is_idle = now - self._last_heard >= self._idle_s
+        if is_idle and self._writable is not None:
+            self.abort()
+            return
+        if self._task is None and (is_idle or (not self.is_logged_in and now - self._began >= self._login_s)):
             self.end(is_timeout=True)
             self.pump()
             return
         self.tick()
         self.flush()
-        self._timer = loop.call_later(TICK_S, self._on_tick)
+        self._timer = loop.call_later(min(TICK_S, self._idle_s), self._on_tick)
+
+    def _end_soon(self) -> None:
+        """However slowly the peer reads our last word, it has a moment for that and no more."""
+        if self._cutoff is None and not self._is_lost:
+            self._cutoff = asyncio.get_running_loop().call_later(LINGER_S, self.abort)
 
     def abort(self) -> None:
         """The connection is gone at once."""

@@ -5,7 +5,8 @@ import errno
 import ipaddress
 import socket
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from razdar.model.listener import Listener
@@ -25,9 +26,12 @@ class Door:
     tls: ssl.SSLContext | None = None
 
 
-async def listen(doors: Mapping[str, Door], ports: Mapping[str, int], bind: Sequence[str]) -> tuple[list[asyncio.Server], list[Listener]]:
+async def listen(
+    doors: Mapping[str, Door], ports: Mapping[str, int], bind: Sequence[str], handshake_s: float = HANDSHAKE_S
+) -> tuple[list[asyncio.Server], list[Listener]]:
     """Every door is open on every address. Trouble in words if one cannot be, and then none is.
 
+    A TLS handshake may take `handshake_s`.
     An unspecified IPv6 address is skipped on a machine without IPv6, provided that something else is bound.
     """
     servers: list[asyncio.Server] = []
@@ -35,7 +39,7 @@ async def listen(doors: Mapping[str, Door], ports: Mapping[str, int], bind: Sequ
     try:
         for address in _usable(bind):
             for name, door in doors.items():
-                servers.append(await _open(door, address, ports[name]))
+                servers.append(await _open(door, address, ports[name], handshake_s))
                 listeners.append(Listener(name, address, ports[name]))
     except BaseException:
         for server in servers:
@@ -58,22 +62,21 @@ def _has_ipv6(address: str) -> bool:
     return True
 
 
-async def _open(door: Door, address: str, port: int) -> asyncio.Server:
-    handshake_s, shutdown_s = (HANDSHAKE_S, SHUTDOWN_S) if door.tls else (None, None)
-    loop = asyncio.get_running_loop()
-    listener = _socket(address, port)
-    try:
-        return await loop.create_server(
-            door.factory,
-            sock=listener,
-            backlog=BACKLOG,
-            ssl=door.tls,
-            ssl_handshake_timeout=handshake_s,
-            ssl_shutdown_timeout=shutdown_s,
-        )
-    except BaseException:
-        listener.close()
-        raise
+async def _open(door: Door, address: str, port: int, handshake_s: float) -> asyncio.Server:
+    with _troubles(address, port):
+        listener = _socket(address, port)
+        try:
+            return await asyncio.get_running_loop().create_server(
+                door.factory,
+                sock=listener,
+                backlog=BACKLOG,
+                ssl=door.tls,
+                ssl_handshake_timeout=handshake_s if door.tls else None,
+                ssl_shutdown_timeout=SHUTDOWN_S if door.tls else None,
+            )
+        except BaseException:
+            listener.close()
+            raise
 
 
 def _socket(address: str, port: int) -> socket.socket:
@@ -85,11 +88,21 @@ def _socket(address: str, port: int) -> socket.socket:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.setblocking(False)
         listener.bind((address, port))
-    except OSError as error:
+    except OSError:
         listener.close()
-        troubles = {errno.EADDRINUSE: port_taken(address, port), errno.EACCES: port_forbidden(address, port)}
-        troubles[errno.EADDRNOTAVAIL] = address_absent(address)
-        if error.errno in troubles:
-            raise troubles[error.errno] from error
         raise
     return listener
+
+
+@contextmanager
+def _troubles(address: str, port: int) -> Iterator[None]:
+    """Two programs may both bind a port; then it is `listen` that fails for the second."""
+    try:
+        yield
+    except OSError as error:
+        troubles = {errno.EADDRINUSE: port_taken, errno.EACCES: port_forbidden}
+        if error.errno in troubles:
+            raise troubles[error.errno](address, port) from error
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise address_absent(address) from error
+        raise

@@ -1,7 +1,7 @@
 """SMTP at the socket: submission for people who are logged in, and port 25, which takes nothing yet because this relay does not speak to
 others so far (docs/architecture.md, "Room for federation")."""
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,7 @@ class SmtpConnection(Connection):
         self._desk = desk
         self._role = role
         self._login: Login | None = None
+        self._unwatch: Callable[[], None] | None = None
 
     def make_engine(self, is_tls: bool) -> SmtpSession:
         return SmtpSession(role=self._role, hostname=self._desk.hostname, limits=self._desk.limits, is_tls=is_tls)
@@ -52,6 +53,9 @@ class SmtpConnection(Connection):
                 return self._wait_for(event)
             self.engine.answer(self._decide(event))
         return None
+
+    def take_output(self) -> bytes:
+        return self.engine.take_output()
 
     def fail(self) -> None:
         self.engine.fail()
@@ -104,7 +108,16 @@ class SmtpConnection(Connection):
             self._journal.count("login.refused")
             return answer
         self._login = answer
+        self._unwatch = self._desk.accounts.when_closed(answer, self.account_closed)
         return ACCEPT
+
+    def account_closed(self) -> None:
+        self.engine.shut_down()
+        self.pump()
+
+    def closed(self) -> None:
+        if self._unwatch is not None:
+            self._unwatch()
 
     async def _submit(self, event: MessageReceived) -> Verdict:
         if self._login is None:
