@@ -13,7 +13,14 @@ from razdar.model.trouble import Trouble
 
 PASSED_ON = {"test": "razdar.cli.checks", "bench": "razdar.cli.bench", "try": "razdar.tryout"}
 """Commands whose words are not ours to read; each module has `run(words) -> int`."""
-_MODULES = {"up": "razdar.cli.up", "invite": "razdar.cli.invite", "status": "razdar.cli.status", "config": "razdar.cli.show_config"}
+_MODULES = {
+    "up": "razdar.cli.up",
+    "invite": "razdar.cli.invite",
+    "status": "razdar.cli.status",
+    "config": "razdar.cli.show_config",
+    "backup": "razdar.cli.backup",
+    "restore": "razdar.cli.restore",
+}
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -46,15 +46,16 @@ def _option(flag: str, persian: str, english: str, **how: Any) -> Option:
 
 _DATA = _option("--data", "پوشهٔ داده‌های رله", "the relay's data folder", type=Path, default=DATA, metavar="DIR")
 _JSON = _option("--json", "برای برنامه‌ها", "for programs", action="store_true")
+_CONFIG = _option(
+    "--config",
+    "پروندهٔ تنظیم؛ پیش‌فرض: razdar.toml در پوشهٔ داده‌ها",
+    "settings file; default: razdar.toml in the data folder",
+    type=Path,
+    metavar="FILE",
+)
 _SETTINGS = (
     _DATA,
-    _option(
-        "--config",
-        "پروندهٔ تنظیم؛ پیش‌فرض: razdar.toml در پوشهٔ داده‌ها",
-        "settings file; default: razdar.toml in the data folder",
-        type=Path,
-        metavar="FILE",
-    ),
+    _CONFIG,
     _option(
         "--domain",
         "نام رله؛ پیش‌فرض: نامی برای همیشه از کلید خود رله",
@@ -120,6 +121,34 @@ COMMANDS = (
             *_SETTINGS,
             _JSON,
             _option("--lang", "زبان دلیل‌ها", "language of the reasons", choices=("fa", "en"), metavar="fa|en"),
+        ),
+    ),
+    Command(
+        "backup",
+        "از تنظیم‌ها، کلیدها و حساب‌ها پشتیبان می‌گیرد، هم‌زمان با کار رله؛ پیامی در آن نیست.",
+        "Saves settings, keys and accounts while the relay runs; never a message.",
+        (
+            _option("FILE", "پرونده‌ای که ساخته می‌شود", "the file that is made", type=Path),
+            _DATA,
+            _CONFIG,
+            _option(
+                "--encrypt", "گذرواژه می‌پرسد و پرونده را رمز می‌کند", "asks for a passphrase and encrypts the file", action="store_true"
+            ),
+        ),
+    ),
+    Command(
+        "restore",
+        "پشتیبان را برمی‌گرداند؛ هر کس با همان رمز پیشین وارد می‌شود.",
+        "Puts a backup back; everybody logs in with the old password.",
+        (
+            _option("FILE", "پروندهٔ پشتیبان", "the backup", type=Path),
+            _DATA,
+            _option(
+                "--replace",
+                "پوشه خالی نیست؛ آنچه در آن است کنار گذاشته می‌شود",
+                "the folder is not empty; what lies there is put aside",
+                action="store_true",
+            ),
         ),
     ),
     Command(

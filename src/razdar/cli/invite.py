@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from razdar.cli.terminal import persian_digits, say, show_qr
-from razdar.model.trouble import Trouble
+from razdar.model.trouble import Trouble, file_not_written
 from razdar.servers.control import ask
 
 _MOST_USES, _MOST_DAYS = 1000, 365
@@ -60,5 +60,5 @@ def _write_png(code: str, file: Path) -> None:
     try:
         segno.make(code, micro=False).save(str(file), kind="png", scale=8, border=4)
     except OSError as error:
-        raise Trouble(f"{file} نوشته نشد: {error.strerror}.", f"{file} cannot be written: {error.strerror}.") from error
+        raise file_not_written(file, error.strerror or "?") from error
     say("", f"رمزینه در {file} است.", f"The code is in {file}.")

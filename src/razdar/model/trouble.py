@@ -94,3 +94,64 @@ def not_running(folder: Path) -> Trouble:
         f"هیچ رله‌ای با پوشهٔ {folder} در حال کار نیست؛ نخست ‎./razdar up‎ را اجرا کنید یا ‎--data DIR‎ را درست کنید.",
         f"No relay is running on {folder}; start one with ./razdar up first, or correct --data DIR.",
     )
+
+
+def not_a_backup() -> Trouble:
+    return Trouble("این پرونده پشتیبان رازدار نیست.", "This file is not a backup of a Razdar relay.")
+
+
+def backup_newer() -> Trouble:
+    return Trouble(
+        "این پشتیبان را نسخهٔ تازه‌تری از رازدار ساخته است؛ همان نسخه یا تازه‌تر را اجرا کنید.",
+        "This backup was made by a newer Razdar; use that version or a later one.",
+    )
+
+
+def backup_damaged() -> Trouble:
+    return Trouble(
+        "این پشتیبان آسیب دیده است؛ رونوشت دیگری از آن را بردارید. چیزی عوض نشد.",
+        "This backup is damaged; take another copy of it. Nothing was changed.",
+    )
+
+
+def passphrase_wrong() -> Trouble:
+    return Trouble(
+        "گذرواژهٔ پشتیبان درست نیست یا پرونده آسیب دیده است. چیزی عوض نشد.",
+        "The passphrase of the backup is wrong, or the file is damaged. Nothing was changed.",
+    )
+
+
+def nothing_to_back_up(folder: Path) -> Trouble:
+    return Trouble(
+        f"در {folder} رله‌ای نیست؛ ‎--data DIR‎ را درست کنید.",
+        f"There is no relay in {folder}; correct --data DIR.",
+    )
+
+
+def data_not_empty(folder: Path) -> Trouble:
+    return Trouble(
+        f"پوشهٔ {folder} خالی نیست؛ پوشهٔ دیگری با ‎--data DIR‎ بدهید یا، اگر باید جایش را بگیرد، ‎--replace‎ را بیفزایید.",
+        f"The folder {folder} is not empty; give another one with --data DIR, or add --replace if the backup is to take its place.",
+    )
+
+
+def owned_by_another(folder: Path, owner: str) -> Trouble:
+    return Trouble(
+        f"پوشهٔ {folder} از آن کاربر {owner} است؛ فرمان را با همان کاربر اجرا کنید: ‎sudo -u {owner} …‎",
+        f"The folder {folder} belongs to the user {owner}; run the command as that user: sudo -u {owner} …",
+    )
+
+
+def file_not_written(file: Path, why: str) -> Trouble:
+    return Trouble(f"{file} نوشته نشد: {why}.", f"{file} cannot be written: {why}.")
+
+
+def file_not_read(file: Path, why: str) -> Trouble:
+    return Trouble(f"{file} خوانده نشد: {why}.", f"{file} cannot be read: {why}.")
+
+
+def file_is_something_else(file: Path) -> Trouble:
+    return Trouble(
+        f"{file} هست و پشتیبان رازدار نیست؛ نام دیگری بدهید.",
+        f"{file} exists and is not a backup of Razdar; give another name.",
+    )
