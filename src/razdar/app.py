@@ -20,7 +20,7 @@ from razdar.adapters.crew import ThreadCrew
 from razdar.adapters.files import private_folder
 from razdar.adapters.identity import Identity, open_identity
 from razdar.adapters.log import start_logging
-from razdar.adapters.process import keep_memory_private
+from razdar.adapters.process import allow_many_files, keep_memory_private
 from razdar.adapters.push import HttpPushGate
 from razdar.adapters.ready import Ready, remove_ready, write_ready
 from razdar.adapters.sqlite import SqliteStore, StoreInUse, StoreTooNew, open_store
@@ -69,6 +69,8 @@ CAPABILITIES = Capabilities(
 )
 """COMPRESS=DEFLATE is left out: clients switch it on whenever it is announced, and it would double the memory of an idle connection."""
 GOODBYE_S = 5.0
+FILES_FOR_OTHERS = 1_200
+"""Open files that are not people's connections: visits of pages (servers/http.py), ports, the store, handshakes under way."""
 SPACE_TO_START_BYTES = 1_048_576
 """A failure to start with less than this is the full disk's."""
 
@@ -192,7 +194,8 @@ async def _build(config: RunConfig, stack: AsyncExitStack) -> Parts:
 async def _run(parts: Parts, stack: AsyncExitStack, on_ready: Callable[[Ready], None]) -> None:
     settings = parts.current()
     ports = port_layout(settings.ports)
-    registry = Registry(settings.connections)
+    files = allow_many_files()
+    registry = Registry(min(settings.connections, files - min(FILES_FOR_OTHERS, files // 2)))
     reach = Reach(parts.identity.domain, ports, parts.current, lambda: parts.tls.self_signed, own_addresses)
     edge = HttpEdge(make_app(_site(parts, reach)), HttpLimits(), parts.journal)
     servers, listeners = await listen(_doors(parts, registry, edge), ports, settings.bind)

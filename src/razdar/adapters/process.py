@@ -1,4 +1,5 @@
-"""Keeps the process's memory off the disk: no core dump, no swap where the system allows, no file that others can read.
+"""What the process asks of the system for itself: memory that stays off the disk (no core dump, no swap where that is allowed, no file that
+others can read), and as many open files as it may have.
 
 Best effort for locking memory: it is done only where the limit is off, because with a limit the first allocation above it would fail. Pages
 are locked when they are first touched (MCL_ONFAULT), so that reserved but unused memory, such as thread stacks, costs nothing.
@@ -11,6 +12,7 @@ import resource
 
 _PR_SET_DUMPABLE = 4
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
+_FILES_MAX = 1 << 20
 
 
 def keep_memory_private() -> bool:
@@ -25,3 +27,13 @@ def keep_memory_private() -> bool:
     if soft != resource.RLIM_INFINITY or not hasattr(libc, "mlockall"):
         return False
     return bool(libc.mlockall(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT) == 0)
+
+
+def allow_many_files() -> int:
+    """As many open files as the system allows without asking root; returns how many. Shells begin with 1024, which is 1024 people."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, _FILES_MAX)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return wanted
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return wanted
