@@ -1,5 +1,5 @@
-"""When the machine runs out of something: disk space, file descriptors, a disk that answers. What was acknowledged stays, people get at
-their mail and can delete it, nobody is told that the password is wrong, and all goes on without a restart when there is room again.
+"""When the disk is full, or refuses to write. What was acknowledged stays, people get at their mail and can delete it, nobody is told that
+the password is wrong, and all goes on without a restart when there is room again.
 
 The disk is a small file system of the test's own, mounted where only this test run sees it.
 """
@@ -13,19 +13,26 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.lab.load import Device, Imap, Lost, Person, Refused, Smtp
+from tests.lab.correspondence import (
+    RECOVERY_S,
+    RESERVE_BYTES,
+    SETTINGS,
+    Post,
+    device,
+    fetch_everything,
+    imap,
+    move_in,
+    smtp,
+    somebody,
+)
+from tests.lab.load import Person, Refused
 from tests.lab.namespace import run
-from tests.lab.relay import Relay, random_text
-from tests.mail.make import encrypted_message
+from tests.lab.relay import Relay
 
 MB = 1 << 20
-DISK_BYTES, RESERVE_BYTES = 24 * MB, 4 * MB
-SETTINGS = {"send_per_minute": 1_000_000, "send_burst": 1_000_000, "push": "false", "log_level": "debug", "sender_share": 1}
-SETTINGS |= {"reserve_bytes": RESERVE_BYTES, "wal_bytes": MB}
-RECOVERY_S = 20.0
-"""The relay looks for room ten times a second; the rest is for a busy machine."""
+DISK_BYTES = 24 * MB
 
-pytestmark = [pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 @contextmanager
@@ -45,82 +52,6 @@ def full_relay(tmp_path: Path) -> Iterator[Relay]:
     relay = Relay(tmp_path / "relay", settings=SETTINGS)
     with small_disk(relay.data), relay:
         yield relay
-
-
-def somebody(relay: Relay) -> Person:
-    return Person(f"{random_text(9)}@{relay.name}", random_text(22))
-
-
-async def smtp(relay: Relay, person: Person) -> Smtp:
-    return await Smtp.open(relay.bind, relay.port("submissions"), person)
-
-
-async def imap(relay: Relay, person: Person) -> Imap:
-    return await Imap.open(relay.bind, relay.port("imaps"), person)
-
-
-def device(relay: Relay, person: Person) -> Device:
-    return Device(person, relay.bind, relay.port("imaps"))
-
-
-async def move_in(relay: Relay) -> tuple[Person, Person]:
-    """Two people with accounts."""
-    ali, bahar = somebody(relay), somebody(relay)
-    for person in (ali, bahar):
-        (await imap(relay, person)).line.close()
-    return ali, bahar
-
-
-class Post:
-    """Somebody who writes and notes what was acknowledged, by Message-ID."""
-
-    def __init__(self, relay: Relay, sender: Person, recipient: Person) -> None:
-        self.relay = relay
-        self.sender = sender
-        self.recipient = recipient
-        self.acknowledged: list[str] = []
-        self._count = 0
-
-    async def send(self, connection: Smtp, size_bytes: int = 200_000) -> None:
-        self._count += 1
-        message = encrypted_message(self.sender.address, [self.recipient.address], size_bytes, seed=self._count)
-        await connection.send([self.recipient.address], message)
-        start = message.index(b"Message-ID: <") + len(b"Message-ID: <")
-        self.acknowledged.append(message[start : message.index(b">", start)].decode())
-
-    async def fill(self, size_bytes: int = 200_000) -> str:
-        """Sends until it is refused; what the relay said then."""
-        connection = await smtp(self.relay, self.sender)
-        try:
-            for _ in range(10_000):
-                await self.send(connection, size_bytes)
-        except Refused as refused:
-            return str(refused.args[0])
-        finally:
-            connection.line.close()
-        raise AssertionError("this disk is never full")
-
-    async def send_when_possible(self) -> None:
-        """As the apps do: a log-in that fails costs nothing and is tried again."""
-        async with asyncio.timeout(RECOVERY_S):
-            while True:
-                try:
-                    connection = await smtp(self.relay, self.sender)
-                    await self.send(connection, 3_000)
-                except Refused as refused:
-                    assert refused.args[0].startswith("421 4.3.1 ")  # noqa: PT017 - the answer on the way is the point
-                    await asyncio.sleep(0.1)  # an app would wait 30 s
-                else:
-                    connection.line.close()
-                    return
-
-
-async def fetch_everything(relay: Relay, reader: Device) -> None:
-    """Fetched, deleted, closed."""
-    connection = await imap(relay, reader.person)
-    while await reader.round(connection):
-        pass
-    connection.line.close()
 
 
 async def expect_no_wrong_password(relay: Relay, stranger: Person, known: Person) -> None:
@@ -309,61 +240,3 @@ def writing_fails(relay: Relay) -> Iterator[None]:
         yield
     finally:
         resource.prlimit(relay.process.pid, resource.RLIMIT_FSIZE, before)
-
-
-# file descriptors
-
-
-def test_too_few_file_descriptors(tmp_path: Path) -> None:
-    """Connections beyond the limit are refused or wait; those that live go on, and afterwards everybody gets in again."""
-    with Relay(tmp_path / "relay", settings=SETTINGS) as relay:
-        asyncio.run(_too_few_file_descriptors(relay))
-        assert "Traceback" not in relay.output()
-
-
-async def _too_few_file_descriptors(relay: Relay) -> None:
-    ali, bahar = await move_in(relay)
-    post, reader = Post(relay, ali, bahar), device(relay, bahar)
-    sending, reading = await smtp(relay, ali), await imap(relay, bahar)
-    with few_file_descriptors(relay, more=8):
-        crowd = await asyncio.gather(*(_knock(relay, service) for service in ("imap", "imaps", "http", "submission") * 8))
-        for size_bytes in (3_000, 200_000):
-            await post.send(sending, size_bytes)
-        while await reader.round(reading):
-            pass
-        assert sorted(reader.shown) == sorted(post.acknowledged)
-        for writer in crowd:
-            if writer is not None:
-                writer.transport.abort()
-        async with asyncio.timeout(RECOVERY_S):
-            while True:
-                try:
-                    (await imap(relay, somebody(relay))).line.close()
-                except Lost:
-                    await asyncio.sleep(0.1)
-                else:
-                    break
-    sending.line.close()
-    reading.line.close()
-
-
-async def _knock(relay: Relay, service: str) -> asyncio.StreamWriter | None:
-    """A connection that says nothing, not even a TLS handshake."""
-    try:
-        _, writer = await asyncio.open_connection(relay.bind, relay.port(service))
-    except OSError:
-        return None
-    return writer
-
-
-@contextmanager
-def few_file_descriptors(relay: Relay, more: int) -> Iterator[None]:
-    """The relay can open `more` files beyond those that are open now."""
-    assert relay.process is not None
-    pid = relay.process.pid
-    in_use = max(int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir()) + 1
-    before = resource.prlimit(pid, resource.RLIMIT_NOFILE, (in_use + more, resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]))
-    try:
-        yield
-    finally:
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
