@@ -38,7 +38,7 @@ from razdar.servers.http import HttpEdge, HttpLimits
 from razdar.servers.imap.connection import ImapConnection
 from razdar.servers.imap.desk import ImapDesk
 from razdar.servers.journal import Journal
-from razdar.servers.listening import Door, listen
+from razdar.servers.listening import HANDSHAKE_S, Door, listen
 from razdar.servers.operations import Operations
 from razdar.servers.reach import Reach
 from razdar.servers.smtp import SmtpConnection, SmtpDesk
@@ -198,7 +198,8 @@ async def _run(parts: Parts, stack: AsyncExitStack, on_ready: Callable[[Ready], 
     registry = Registry(min(settings.connections, files - min(FILES_FOR_OTHERS, files // 2)))
     reach = Reach(parts.identity.domain, ports, parts.current, lambda: parts.tls.self_signed, own_addresses)
     edge = HttpEdge(make_app(_site(parts, reach)), HttpLimits(), parts.journal)
-    servers, listeners = await listen(_doors(parts, registry, edge), ports, settings.bind)
+    handshake_s = min(HANDSHAKE_S, float(settings.login_seconds))
+    servers, listeners = await listen(_doors(parts, registry, edge), ports, settings.bind, handshake_s)
     stack.callback(edge.close)
     stack.push_async_callback(_close, servers, registry)
     reload_all = partial(_reload_all, parts)

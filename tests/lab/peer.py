@@ -67,6 +67,14 @@ class Peer:
         taken, self._received = self._received[:end], self._received[end:]
         return taken
 
+    def greets(self) -> bool:
+        """Whether the relay says anything before it ends the connection."""
+        try:
+            self._received += self.socket.recv(65_536)
+        except ConnectionError:
+            return False
+        return bool(self._received)
+
     def line(self) -> bytes:
         return self.until(b"\r\n")
 
@@ -104,7 +112,7 @@ class Imap(Peer):
 
     def finish(self, tag: bytes) -> list[bytes]:
         """Lines up to the tagged one. Literals must not hold what looks like it."""
-        lines = []
+        lines: list[bytes] = []
         while not lines or not lines[-1].startswith(tag + b" "):
             lines.append(self.line())
         return lines

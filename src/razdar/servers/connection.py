@@ -85,6 +85,7 @@ class Connection(asyncio.Protocol):
         self._unsent_bytes = 0
         self._is_upgrading = False
         self._is_reading = True
+        self._is_overdue = False
         self._is_lost = False
         self.engine: Engine | None = None
 
@@ -215,6 +216,9 @@ class Connection(asyncio.Protocol):
             await self.drain()
         except PeerGone:
             return None
+        if self._is_overdue and not self.is_logged_in:
+            self.end(is_timeout=True)
+            return None
         if self.engine.buffered_bytes:
             await asyncio.sleep(0)
         return None if self._transport is None or self._transport.is_closing() else self.next_step()
@@ -297,7 +301,8 @@ class Connection(asyncio.Protocol):
         if is_idle and self._writable is not None:
             self.abort()
             return
-        if self._task is None and (is_idle or (not self.is_logged_in and now - self._began >= self._login_s)):
+        self._is_overdue = not self.is_logged_in and now - self._began >= self._login_s
+        if self._task is None and (is_idle or self._is_overdue):
             self.end(is_timeout=True)
             self.pump()
             return
