@@ -6,7 +6,7 @@ import secrets
 import shutil
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -20,10 +20,11 @@ from razdar.adapters.crew import ThreadCrew
 from razdar.adapters.files import private_folder
 from razdar.adapters.identity import Identity, open_identity
 from razdar.adapters.log import start_logging
-from razdar.adapters.process import allow_many_files, keep_memory_private
+from razdar.adapters.process import allow_many_files, keep_memory_private, memory_bytes
 from razdar.adapters.push import HttpPushGate
 from razdar.adapters.ready import Ready, remove_ready, write_ready
 from razdar.adapters.sqlite import SqliteStore, StoreInUse, StoreTooNew, open_store
+from razdar.adapters.supervisor import Supervisor
 from razdar.adapters.tls import TlsMaterial, open_tls
 from razdar.config import RunConfig
 from razdar.model.trouble import Trouble, data_in_use, data_newer, disk_full
@@ -38,7 +39,8 @@ from razdar.servers.http import HttpEdge, HttpLimits
 from razdar.servers.imap.connection import ImapConnection
 from razdar.servers.imap.desk import ImapDesk
 from razdar.servers.journal import Journal
-from razdar.servers.listening import HANDSHAKE_S, Door, listen
+from razdar.servers.listening import Door, listen
+from razdar.servers.metrics import MetricsServer, Readings
 from razdar.servers.operations import Operations
 from razdar.servers.reach import Reach
 from razdar.servers.smtp import SmtpConnection, SmtpDesk
@@ -106,6 +108,8 @@ class Parts:
     tokens: Tokens
     pusher: Pusher
     clock: SystemClock
+    queues: Mapping[str, Callable[[], int]]
+    """How many jobs wait, by the queue's name."""
 
 
 async def serve(config: RunConfig, on_ready: Callable[[Ready], None]) -> None:
@@ -185,6 +189,12 @@ async def _build(config: RunConfig, stack: AsyncExitStack) -> Parts:
         tokens=Tokens(store, calendar, pusher.token_added),
         pusher=pusher,
         clock=clock,
+        queues={
+            "store": lambda: store.pending,
+            "logins": lambda: doorkeeper.pending,
+            "desk": lambda: desk.pending,
+            "push": lambda: pusher.pending,
+        },
     )
 
 
@@ -198,8 +208,7 @@ async def _run(parts: Parts, stack: AsyncExitStack, on_ready: Callable[[Ready], 
     registry = Registry(min(settings.connections, files - min(FILES_FOR_OTHERS, files // 2)))
     reach = Reach(parts.identity.domain, ports, parts.current, lambda: parts.tls.self_signed, own_addresses)
     edge = HttpEdge(make_app(_site(parts, reach)), HttpLimits(), parts.journal)
-    handshake_s = min(HANDSHAKE_S, float(settings.login_seconds))
-    servers, listeners = await listen(_doors(parts, registry, edge), ports, settings.bind, handshake_s)
+    servers, listeners = await listen(_doors(parts, registry, edge), ports, settings.bind)
     stack.callback(edge.close)
     stack.push_async_callback(_close, servers, registry)
     reload_all = partial(_reload_all, parts)
@@ -208,6 +217,10 @@ async def _run(parts: Parts, stack: AsyncExitStack, on_ready: Callable[[Ready], 
     control = ControlServer(control_path(parts.current.config.data), operations.handlers(), parts.journal)
     await control.start()
     stack.push_async_callback(control.close)
+    if settings.metrics_port:
+        metrics = MetricsServer(partial(_readings, parts, registry), parts.journal)
+        await metrics.start(settings.metrics_port)
+        stack.callback(metrics.close)
     ready = Ready(
         pid=os.getpid(),
         domain=parts.identity.domain,
@@ -221,8 +234,11 @@ async def _run(parts: Parts, stack: AsyncExitStack, on_ready: Callable[[Ready], 
     write_ready(ready)
     stack.callback(remove_ready, parts.current.config.data)
     on_ready(ready)
+    supervisor = Supervisor(os.environ)
+    supervisor.ready()
     parts.journal.detail("relay.ready", listeners=len(listeners), relay_day=parts.calendar.day)
-    await _work_until(stopped, parts)
+    await _work_until(stopped, parts, supervisor)
+    supervisor.stopping()
     parts.journal.detail("relay.stopping", connections=len(registry.live))
 
 
@@ -235,10 +251,10 @@ def _listen_to_signals(parts: Parts) -> asyncio.Event:
     return stopped
 
 
-async def _work_until(stopped: asyncio.Event, parts: Parts) -> None:
+async def _work_until(stopped: asyncio.Event, parts: Parts, supervisor: Supervisor) -> None:
     loop = asyncio.get_running_loop()
     keeper = Keeper(_chores(parts), parts.journal)
-    owned = [loop.create_task(keeper.run())]
+    owned = [loop.create_task(keeper.run()), loop.create_task(supervisor.keep_alive())]
     if parts.current().push:
         owned.append(loop.create_task(parts.pusher.run()))
     await stopped.wait()
@@ -258,6 +274,25 @@ async def _close(servers: list[asyncio.Server], registry: Registry) -> None:
             await registry.empty()
     for connection in tuple(registry.live):
         connection.abort()
+
+
+async def _readings(parts: Parts, registry: Registry) -> Readings:
+    totals = await parts.store.totals()
+    return Readings(
+        version=__version__,
+        relay_day=parts.calendar.day,
+        certificate_days=(int(parts.tls.expires.timestamp()) - parts.clock.now()) // 86_400,
+        disk_free_bytes=shutil.disk_usage(parts.current.config.data).free,
+        is_disk_full=parts.store.is_full,
+        memory_bytes=memory_bytes(),
+        store_bytes=totals.disk_bytes,
+        accounts=totals.accounts,
+        waiting_messages=totals.entries,
+        stored_bodies=totals.bodies,
+        connections=len(registry.live),
+        queues={name: length() for name, length in parts.queues.items()},
+        events=dict(parts.journal.counts),
+    )
 
 
 def _reload(parts: Parts) -> None:

@@ -90,6 +90,12 @@ class Settings:
     push_url: str = _setting("https://notifications.delta.chat/notify", "where the official apps expect wake-ups from")
     turn: str = _setting("", "metadata for calls (host:port:expiry:password), handed to clients as it stands; empty: none")
     iroh_relay: str = _setting("", "URL of an iroh relay for apps in chats; empty: none")
+    metrics_port: int = _setting(
+        0,
+        "totals for Prometheus, on this machine's loopback address only; 0: off, because they are a diary of the relay",
+        low=0,
+        high=65_535,
+    )
     log_level: str = _setting(
         "info", "debug, info, warning or error; no level names a person", choices=("debug", "info", "warning", "error")
     )
@@ -120,6 +126,7 @@ NEEDS_RESTART = frozenset(
         "wal_bytes",
         "push",
         "push_url",
+        "metrics_port",
         "log_level",
     ]
 )

@@ -28,6 +28,11 @@ class ThreadCrew:
         finally:
             self._pending -= 1
 
+    @property
+    def pending(self) -> int:
+        """Pieces of work that wait or are being done."""
+        return self._pending
+
     def close(self) -> None:
         """Work that has begun is finished, the rest is dropped."""
         self._pool.shutdown(wait=True, cancel_futures=True)

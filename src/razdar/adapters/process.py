@@ -9,6 +9,7 @@ Linux only; elsewhere the parts that are missing are skipped.
 import ctypes
 import os
 import resource
+from pathlib import Path
 
 _PR_SET_DUMPABLE = 4
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
@@ -37,3 +38,11 @@ def allow_many_files() -> int:
         return wanted
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     return wanted
+
+
+def memory_bytes() -> int:
+    """What the process has in RAM at this moment (proc(5), statm); 0 where that cannot be known."""
+    try:
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
+    except OSError:
+        return 0

@@ -55,6 +55,11 @@ class Pusher:
         """The account has a token now."""
         self._tokenless.pop(account, None)
 
+    @property
+    def pending(self) -> int:
+        """Accounts and tokens that wait."""
+        return len(self._accounts) + len(self._attempts)
+
     async def run(self) -> None:
         """Until cancelled."""
         while True:

@@ -93,6 +93,11 @@ class SqliteStore(Store):
     def is_full(self) -> bool:
         return not self._reserve.is_held
 
+    @property
+    def pending(self) -> int:
+        """Changes that wait for the writer."""
+        return self._writer.pending
+
     # how a look is taken
 
     def _look(self, look: Callable[[sqlite3.Connection], T]) -> T:

@@ -89,6 +89,11 @@ class Writer:
             self._changed.notify()
         await asyncio.to_thread(self._thread.join)
 
+    @property
+    def pending(self) -> int:
+        """Jobs that wait."""
+        return len(self._waiting)
+
     async def run(self, change: Callable[[sqlite3.Connection], T], *, grows: bool = False) -> T:
         """What `change` answered, once that is on stable storage. Raises StoreFull, StoreUnavailable, and what `change` raised."""
         answer: T = await self.join(_alone, change, grows=grows)
