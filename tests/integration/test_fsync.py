@@ -8,7 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.lab.load import Device, Imap, Person, Refused, Smtp
+from tests.lab.correspondence import Post, device, fetch_everything, move_in, smtp
+from tests.lab.load import Device, Imap, Lost, Person, Refused, Smtp
 from tests.lab.relay import Relay, random_text
 from tests.lab.syncs import Mode, SyncGate, gated
 from tests.mail.make import encrypted_message
@@ -147,3 +148,56 @@ async def _failing_fsync(town: Town, gate: SyncGate) -> None:
     town.relay.start()
     assert acknowledged <= await town.seen() <= acknowledged + failed
     town.hang_up()
+
+
+POINTS = 24
+"""More fsyncs than one start and one round of load take."""
+
+
+def test_a_crash_at_each_fsync_in_turn(tmp_path: Path) -> None:
+    """Start, deliveries, deletions, the store's chores: the process dies at the first fsync, at the second and so on, on the same data."""
+    relay = Relay(tmp_path / "relay", settings=SETTINGS)
+    with relay:
+        people = asyncio.run(move_in(relay))
+    post, reader = Post(relay, *people), device(relay, people[1])
+    reached = [asyncio.run(_crash_at(relay, post, reader, point)) for point in range(POINTS)]
+    assert sum(reached) >= POINTS // 2, "most points were there to crash at"
+    with relay:
+        asyncio.run(fetch_everything(relay, reader))
+    assert set(post.acknowledged) <= set(reader.shown)
+    assert all(len(names) == 1 for names in reader.names.values())
+    assert len(reader.validities) == 1
+    assert reader.next_uids == sorted(reader.next_uids)
+    assert reader.risen == []
+    with closing(sqlite3.connect(relay.data / "store.db")) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+async def _crash_at(relay: Relay, post: Post, reader: Device, point: int) -> bool:
+    """Whether the relay came so far as to call fsync so often."""
+    with gated(relay, pass_first=point) as gate:
+        living = asyncio.create_task(_live(relay, post, reader))
+        arrived = await asyncio.to_thread(gate.arrived.wait, PATIENCE_S)
+        relay.kill()
+        (ending,) = await asyncio.gather(living, return_exceptions=True)
+        assert ending is None, ending
+    return arrived
+
+
+async def _live(relay: Relay, post: Post, reader: Device) -> None:
+    """Sends, fetches and deletes until the relay is gone."""
+    try:
+        await asyncio.to_thread(relay.wait_until_ready)
+    except AssertionError:  # it was killed before that
+        return
+    while True:
+        try:
+            connection = await smtp(relay, post.sender)
+            try:
+                for size_bytes in (3_000, 60_000):
+                    await post.send(connection, size_bytes)
+            finally:
+                connection.line.close()
+            await fetch_everything(relay, reader)
+        except Lost:
+            return

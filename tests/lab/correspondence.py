@@ -88,9 +88,11 @@ class Post:
 async def fetch_everything(relay: Relay, reader: Device) -> None:
     """Fetched, deleted, closed."""
     connection = await imap(relay, reader.person)
-    while await reader.round(connection):
-        pass
-    connection.line.close()
+    try:
+        while await reader.round(connection):
+            pass
+    finally:
+        connection.line.close()
 
 
 async def everybody_gets_in_again(relay: Relay) -> None:

@@ -41,10 +41,10 @@ class Mode(Enum):
 class SyncGate:
     """One relay's way to stable storage. `arrived` is set when a call is held back."""
 
-    def __init__(self, listener: int) -> None:
+    def __init__(self, listener: int, pass_first: int | None = None) -> None:
+        """`pass_first`: let so many calls through and hold the next one."""
         self.arrived = threading.Event()
-        self.count = 0
-        """Calls so far."""
+        self._pass_first = pass_first
         self._listener = listener
         self._mode = Mode.PASS
         self._changed = threading.Condition()
@@ -54,7 +54,7 @@ class SyncGate:
     def set(self, mode: Mode) -> None:
         """For calls from now on, and for one that is held back."""
         with self._changed:
-            self._mode = mode
+            self._mode, self._pass_first = mode, None
             self.arrived.clear()
             self._changed.notify_all()
 
@@ -73,8 +73,10 @@ class SyncGate:
                 continue
 
     def _answer(self, number: int) -> None:
-        self.count += 1
         with self._changed:
+            if self._pass_first is not None:
+                self._mode = Mode.PASS if self._pass_first else Mode.HOLD
+                self._pass_first = max(0, self._pass_first - 1)
             if self._mode is Mode.HOLD:
                 self.arrived.set()
                 self._changed.wait_for(lambda: self._mode is not Mode.HOLD)
@@ -90,17 +92,18 @@ class SyncGate:
 
 
 @contextmanager
-def gated(relay: Relay) -> Iterator[SyncGate]:
-    """The relay runs behind a gate, which is open; it is killed at the end of the block."""
+def gated(relay: Relay, pass_first: int | None = None) -> Iterator[SyncGate]:
+    """The relay runs behind a gate; it is killed at the end of the block. It is ready, unless `pass_first` calls hold it up before that."""
     if not _is_possible():
         pytest.skip("needs seccomp with user notification: Linux 5.5 on x86-64 or arm64, and a sandbox that allows it")
     ours, theirs = socket.socketpair()
     with ours, theirs:
         relay.spawn(_installer(theirs))
         _, (listener, *_), _, _ = socket.recv_fds(ours, 1, 1)
-    gate = SyncGate(listener)
+    gate = SyncGate(listener, pass_first)
     try:
-        relay.wait_until_ready()
+        if pass_first is None:
+            relay.wait_until_ready()
         yield gate
     finally:
         gate.set(Mode.PASS)
