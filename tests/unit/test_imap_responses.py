@@ -24,7 +24,7 @@ from razdar.wire.imap.grammar import Cursor
         (r.unseen(2), b"OK [UNSEEN 2] First unseen"),
         (r.listed("", ("\\Noselect",)), b'LIST (\\Noselect) "/" ""'),
         (r.listed("a b", (), is_lsub=True), b'LSUB () "/" "a b"'),
-        (r.listed("نامه", (), delimiter=None), b"LIST () NIL &BkYGJwZFBkc-"),
+        (r.listed("نامه", child_info=["SUBSCRIBED"]), b'LIST () "/" &BkYGJwZFBkc- ("CHILDINFO" ("SUBSCRIBED"))'),
         (r.listed("nil"), b'LIST () "/" "nil"'),
         (r.status("INBOX", {"UIDNEXT": 4, "MESSAGES": 1}), b"STATUS INBOX (UIDNEXT 4 MESSAGES 1)"),
         (r.search([]), b"SEARCH"),

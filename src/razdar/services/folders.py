@@ -1,13 +1,18 @@
-"""The folders of an account: their names are sealed, so only a session that has the key can find one by name."""
+"""The folders of an account: their names are sealed, so only a session that has the key can find one by name.
+
+A name above a folder (`a` of `a/b`) need not be a folder. Subscriptions belong to names, not to folders (RFC 3501 section 6.3.6): when a
+subscribed folder goes or gets another name, a record without messages keeps the subscription.
+"""
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from weakref import WeakValueDictionary
 
 from razdar.model.ids import INBOX, AccountId, MailboxId
 from razdar.ports.bus import Bus, Removed
-from razdar.ports.store import MailboxRecord, Removal, Store
+from razdar.ports.store import MailboxRecord, Removal, Store, StoreUnavailable
 from razdar.services.accounts import Login
 from razdar.vault.folder import FolderSecret, seal_folder, unseal_folder
 from razdar.vault.seal import SealBroken, unseal
@@ -15,6 +20,7 @@ from razdar.vault.seal import SealBroken, unseal
 INBOX_NAME = "INBOX"
 SEPARATOR = "/"
 FOLDERS_MAX = 100  # names cost an opened seal each at every LIST
+RECORDS_MAX = 2 * FOLDERS_MAX  # with those that only keep a subscription
 KEYWORDS_MAX = 32  # bits in a seal
 KEYWORD_CHARACTERS_MAX = 40  # so that the sealed record holds all of them (vault/folder.py)
 OPENED_IN_A_ROW = 64  # then others have their turn
@@ -55,6 +61,10 @@ class Folders:
 
     async def all(self, login: Login) -> list[Folder]:
         """Every folder, INBOX first. A damaged one does not hide the others."""
+        return [folder for folder in await self.names(login) if not folder.secret.is_name_only]
+
+    async def names(self, login: Login) -> list[Folder]:
+        """As `all`, and the names that are only subscribed to."""
         folders = []
         for record in await self._store.mailboxes(login.account):
             with suppress(SealBroken):
@@ -76,21 +86,24 @@ class Folders:
         """An empty folder of that name exists now. Raises `FolderRefused`."""
         name = _checked(name)
         async with self.lock(login):
-            folders = await self.all(login)
+            known = await self.names(login)
+            folders = [folder for folder in known if not folder.secret.is_name_only]
             if any(folder.secret.name == name for folder in folders):
                 raise FolderRefused("There is a folder of that name already", "ALREADYEXISTS")
             if len(folders) >= FOLDERS_MAX:
                 raise FolderRefused("There are too many folders", "LIMIT")
-            secret = FolderSecret(name, (), is_subscribed=False)
-            record = await self._store.create_mailbox(login.account, seal_folder(login.public_key, secret))
-            if record is None:
-                raise FolderRefused("The account is gone")
-            return Folder(record, secret)
+            kept = _subscriptions(known, [name])
+            folder = await self._make(login, FolderSecret(name, is_subscribed=bool(kept)))
+            await self._drop(kept)
+            return folder
 
     async def delete(self, login: Login, name: str) -> None:
         """The folder and what lies in it is gone. Folders below it stay (RFC 3501 section 6.3.4). Raises `FolderRefused`."""
         async with self.lock(login):
-            folder = await self.find(login, name)
+            known = await self.names(login)
+            folder = _named(known, name)
+            if folder is None and any(_is_below(other, name) for other in known if not other.secret.is_name_only):
+                raise FolderRefused("There are folders below that name", "HASCHILDREN")
             if folder is None:
                 raise FolderRefused("There is no folder of that name", "NONEXISTENT")
             if folder.id.folder == INBOX:
@@ -98,6 +111,9 @@ class Folders:
             removals = await self._removals(login, folder.id)
             await self._store.delete_mailbox(folder.id, removals)
             self._bus.publish(folder.id, Removed([removal.uid for removal in removals]))
+            if folder.secret.is_subscribed and len(known) <= RECORDS_MAX:
+                with suppress(StoreUnavailable):  # deleting works even when nothing can be added
+                    await self._make(login, _subscription(name))
 
     async def _removals(self, login: Login, mailbox: MailboxId) -> list[Removal]:
         removals = []
@@ -110,29 +126,40 @@ class Folders:
         return removals
 
     async def rename(self, login: Login, source: str, target: str) -> None:
-        """The folder, and every folder below it, has the new name. INBOX cannot be renamed yet. Raises `FolderRefused`."""
+        """The folder, and every folder below it, has the new name; subscriptions stay with the names. Raises `FolderRefused`."""
         target = _checked(target)
         async with self.lock(login):
-            folders = await self.all(login)
-            if source.upper() == INBOX_NAME:
+            if source.upper() == INBOX_NAME:  # `Mailboxes.rename` knows how
                 raise FolderRefused("INBOX cannot be renamed", "CANNOT")
-            moved = [folder for folder in folders if (folder.secret.name + SEPARATOR).startswith(source + SEPARATOR)]
+            known = await self.names(login)
+            moved = [folder for folder in known if _is_at_or_below(folder, source) and not folder.secret.is_name_only]
             if not moved:
                 raise FolderRefused("There is no folder of that name", "NONEXISTENT")
             names = {folder.id: _checked(target + folder.secret.name[len(source) :]) for folder in moved}
-            if {target, *names.values()} & {folder.secret.name for folder in folders}:
+            if {target, *names.values()} & {folder.secret.name for folder in known if not folder.secret.is_name_only}:
                 raise FolderRefused("There is a folder of that name already", "ALREADYEXISTS")
+            left = [_subscription(folder.secret.name) for folder in moved if folder.secret.is_subscribed]
+            if len(known) + len(left) > RECORDS_MAX:
+                raise FolderRefused("There are too many folders", "LIMIT")
+            kept = _subscriptions(known, names.values())
+            subscribed = {folder.secret.name for folder in kept}
             for folder in moved:
-                await self._write(login, folder.id, replace(folder.secret, name=names[folder.id]))
+                name = names[folder.id]
+                await self._write(login, folder.id, replace(folder.secret, name=name, is_subscribed=name in subscribed))
+            for secret in left:
+                await self._make(login, secret)
+            await self._drop(kept)
 
     async def subscribe(self, login: Login, name: str, is_subscribed: bool) -> None:
-        """The subscription is as asked. Raises `FolderRefused`."""
+        """The subscription is as asked; only to folders that exist, but from any name. Raises `FolderRefused`."""
         async with self.lock(login):
-            folder = await self.find(login, name)
-            if folder is None:
+            known = await self.names(login)
+            folder, kept = _named(known, name), _subscriptions(known, [name])
+            if folder is None and (is_subscribed or not kept):
                 raise FolderRefused("There is no folder of that name", "NONEXISTENT")
-            if folder.secret.is_subscribed != is_subscribed:
+            if folder is not None and folder.secret.is_subscribed != is_subscribed:
                 await self._write(login, folder.id, replace(folder.secret, is_subscribed=is_subscribed))
+            await self._drop(kept)
 
     async def add_keywords(self, login: Login, mailbox: MailboxId, names: tuple[str, ...]) -> FolderSecret:
         """The folder's keyword list holds all of `names`, in some case of letters. Raises `FolderRefused` when there are too many."""
@@ -152,6 +179,16 @@ class Folders:
                 await self._write(login, mailbox, secret)
             return secret
 
+    async def _make(self, login: Login, secret: FolderSecret) -> Folder:
+        record = await self._store.create_mailbox(login.account, seal_folder(login.public_key, secret))
+        if record is None:
+            raise FolderRefused("The account is gone")
+        return Folder(record, secret)
+
+    async def _drop(self, kept: Iterable[Folder]) -> None:
+        for folder in kept:
+            await self._store.delete_mailbox(folder.id, ())
+
     async def _write(self, login: Login, mailbox: MailboxId, secret: FolderSecret) -> None:
         await self._store.reseal_mailbox(mailbox, seal_folder(login.public_key, secret))
 
@@ -162,11 +199,35 @@ def _open(login: Login, record: MailboxRecord) -> Folder:
     return Folder(record, unseal_folder(login.private_key, record.sealed))
 
 
+def _named(folders: Iterable[Folder], name: str) -> Folder | None:
+    wanted = INBOX_NAME if name.upper() == INBOX_NAME else name
+    return next((folder for folder in folders if folder.secret.name == wanted and not folder.secret.is_name_only), None)
+
+
+def _subscription(name: str) -> FolderSecret:
+    return FolderSecret(name, is_subscribed=True, is_name_only=True)
+
+
+def _subscriptions(folders: Iterable[Folder], names: Iterable[str]) -> list[Folder]:
+    """The records that keep a subscription to one of these names."""
+    wanted = frozenset(names)
+    return [folder for folder in folders if folder.secret.is_name_only and folder.secret.name in wanted]
+
+
+def _is_below(folder: Folder, name: str) -> bool:
+    return folder.secret.name.startswith(name + SEPARATOR)
+
+
+def _is_at_or_below(folder: Folder, name: str) -> bool:
+    return folder.secret.name == name or _is_below(folder, name)
+
+
 def _checked(name: str) -> str:
-    """A name that can be stored: no empty part, no wildcard, not too long."""
-    name = name.rstrip(SEPARATOR)
-    bad = not name or any(not part for part in name.split(SEPARATOR)) or any(c in "*%" or ord(c) < 32 for c in name)
-    if bad or name.upper() == INBOX_NAME:
+    """A name that can be stored: no empty part, no wildcard, not too long. A separator at its end says no more (RFC 3501 section 6.3.3)."""
+    name = name.removesuffix(SEPARATOR)
+    if name.upper() == INBOX_NAME:
+        raise FolderRefused("There is a folder of that name already", "ALREADYEXISTS")
+    if any(not part for part in name.split(SEPARATOR)) or any(c in "*%" or ord(c) < 32 for c in name):
         raise FolderRefused("That name cannot be used", "CANNOT")
     if len(name.encode()) > 200:
         raise FolderRefused("That name is too long", "LIMIT")

@@ -23,7 +23,7 @@ from razdar.ports.store import Duplicate, Entry, Removal, Store, StoreUnavailabl
 from razdar.services.accounts import Login
 from razdar.services.deleted_book import DeletedBook
 from razdar.services.flags import SYSTEM_FLAGS, flag_names, is_storable, keywords_in, with_flags
-from razdar.services.folders import Folder, FolderRefused, Folders
+from razdar.services.folders import INBOX_NAME, Folder, FolderRefused, Folders
 from razdar.services.randomness import random_share
 from razdar.services.seals import Opened, OpenedSeals
 from razdar.settings import Settings
@@ -78,6 +78,19 @@ class Mailboxes:
             return tuple((await mailbox.opened(mailbox.uids)).values())
         finally:
             mailbox.close()
+
+    async def rename(self, login: Login, source: str, target: str) -> None:
+        """The folder has the new name. INBOX stays: its messages go to a new folder (RFC 3501 section 6.3.5). Raises `FolderRefused`."""
+        if source.upper() != INBOX_NAME:
+            await self.folders.rename(login, source, target)
+            return
+        folder = await self.folders.create(login, target)
+        inbox = await self.open(login, INBOX_NAME, lambda _: None)
+        if inbox is not None:
+            try:
+                await inbox.move(inbox.uids, folder)
+            finally:
+                inbox.close()
 
     async def used_bytes(self, login: Login) -> int:
         """What the account is charged with; coarse (docs/storage.md)."""

@@ -17,16 +17,21 @@ _CONTEXT = b"razdar folder 1"
 
 @dataclass(frozen=True, slots=True)
 class FolderSecret:
-    """`keywords[n]` is what bit n of an entry's keywords stands for (at most 32)."""
+    """`keywords[n]` is what bit n of an entry's keywords stands for (at most 32).
+
+    `is_name_only`: there is no folder, only a subscription to its name (RFC 3501 section 6.3.6: that outlives the folder).
+    """
 
     name: str
     keywords: tuple[str, ...] = ()
     is_subscribed: bool = False
+    is_name_only: bool = False
 
 
 def seal_folder(public_key: bytes, secret: FolderSecret) -> bytes:
     """`FOLDER_SEAL_BYTES` bytes. ValueError if name and keywords are too long together: the caller has limits below that."""
-    record = json.dumps([secret.name, secret.keywords, secret.is_subscribed], ensure_ascii=False, separators=(",", ":")).encode()
+    fields = [secret.name, secret.keywords, secret.is_subscribed, *([True] if secret.is_name_only else [])]
+    record = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
     if len(record) > _RECORD_BYTES:
         raise ValueError("name and keywords do not fit")
     # JSON ignores the spaces that fill the record.
@@ -36,7 +41,7 @@ def seal_folder(public_key: bytes, secret: FolderSecret) -> bytes:
 def unseal_folder(private_key: PrivateKey, sealed: bytes) -> FolderSecret:
     """What was sealed; raises SealBroken."""
     try:
-        name, keywords, is_subscribed = json.loads(HPKE.decrypt(sealed, private_key.key, info=_CONTEXT))
+        name, keywords, is_subscribed, *more = json.loads(HPKE.decrypt(sealed, private_key.key, info=_CONTEXT))
     except (InvalidTag, ValueError):
         raise SealBroken from None
-    return FolderSecret(name, tuple(keywords), is_subscribed)
+    return FolderSecret(name, tuple(keywords), is_subscribed, is_name_only=bool(more))

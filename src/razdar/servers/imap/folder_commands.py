@@ -10,7 +10,7 @@ from razdar.services.folders import Folder, FolderRefused
 from razdar.services.mailbox import OverQuota
 from razdar.wire.imap import commands as c
 from razdar.wire.imap import responses as r
-from razdar.wire.imap.list_match import matches
+from razdar.wire.imap.listing import Name, listing
 
 NO_SUCH_FOLDER = ("There is no folder of that name", "NONEXISTENT")
 
@@ -31,7 +31,7 @@ async def delete(counter: Counter, command: c.Delete) -> None:
 
 
 async def rename(counter: Counter, command: c.Rename) -> None:
-    await _change(counter, command, counter.desk.folders.rename(required(counter.login), command.source, command.target))
+    await _change(counter, command, counter.desk.mailboxes.rename(required(counter.login), command.source, command.target))
 
 
 async def subscribe(counter: Counter, command: c.Subscribe) -> None:
@@ -56,27 +56,14 @@ async def list_folders(counter: Counter, command: c.List) -> None:
         counter.session.untagged(r.listed("", ("\\Noselect",)))
         await counter.conclude(command)
         return
-    folders = await counter.desk.folders.all(required(counter.login))
-    only_subscribed = command.is_lsub or "SUBSCRIBED" in command.selection
-    patterns = [command.reference + pattern for pattern in command.patterns]
-    for folder in folders:
-        named = any(matches(pattern, folder.secret.name) for pattern in patterns)
-        if named and (folder.secret.is_subscribed or not only_subscribed):
-            attributes = _attributes(folder, folders, command)
-            counter.session.untagged(r.listed(folder.secret.name, attributes, is_lsub=command.is_lsub))
-            if command.status_items:
-                await _send_status(counter, folder, command.status_items)
+    folders = await counter.desk.folders.names(required(counter.login))
+    by_name = {folder.secret.name: folder for folder in folders if not folder.secret.is_name_only}
+    names = [Name(each.secret.name, not each.secret.is_name_only, each.secret.is_subscribed) for each in folders]
+    for row in listing(command, names):
+        counter.session.untagged(r.listed(row.name, row.attributes, is_lsub=command.is_lsub, child_info=row.child_info))
+        if command.status_items and row.exists:
+            await _send_status(counter, by_name[row.name], command.status_items)
     await counter.conclude(command)
-
-
-def _attributes(folder: Folder, folders: Iterable[Folder], command: c.List) -> list[str]:
-    if command.is_lsub:
-        return []
-    has_children = any(other.secret.name.startswith(folder.secret.name + r.DELIMITER) for other in folders)
-    attributes = ["\\HasChildren" if has_children else "\\HasNoChildren"]
-    if folder.secret.is_subscribed and ("SUBSCRIBED" in command.selection or "SUBSCRIBED" in command.returns):
-        attributes.append("\\Subscribed")
-    return attributes
 
 
 async def status(counter: Counter, command: c.Status) -> None:

@@ -227,11 +227,12 @@ class Expunge(Command):
 
 @dataclass(frozen=True, slots=True)
 class Search(Command):
-    """SEARCH. `charset` is None, "US-ASCII" or "UTF-8"; others have been refused."""
+    """SEARCH. `charset` is None, "US-ASCII" or "UTF-8"; others have been refused. `returns` as in RETURN (RFC 4731)."""
 
     charset: str | None
     key: SearchKey
     by_uid: bool = False
+    returns: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

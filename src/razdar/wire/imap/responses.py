@@ -5,7 +5,7 @@ into a quoted string, and NUL, which no literal may contain either, is dropped.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from .mailbox_name import encode_name
 from .sequence import of_ids
@@ -104,11 +104,12 @@ def unseen(seq: int) -> bytes:
     return b"OK [UNSEEN %d] First unseen" % seq
 
 
-def listed(name: str, attributes: Iterable[str] = (), *, is_lsub: bool = False, delimiter: str | None = DELIMITER) -> bytes:
-    """LIST or LSUB. `attributes` with their backslash."""
+def listed(name: str, attributes: Iterable[str] = (), *, is_lsub: bool = False, child_info: Iterable[str] = ()) -> bytes:
+    """LIST or LSUB. `attributes` with their backslash; `child_info` are the options that something below meets (RFC 5258 section 4)."""
     word = b"LSUB " if is_lsub else b"LIST "
-    mark = b"NIL" if delimiter is None else string(delimiter.encode("ascii"))
-    return word + flag_list(attributes) + b" " + mark + b" " + mailbox_name(name)
+    line = word + flag_list(attributes) + b" " + string(DELIMITER.encode("ascii")) + b" " + mailbox_name(name)
+    options = [string(option.encode("ascii")) for option in child_info]
+    return line + b' ("CHILDINFO" ' + parenthesised(options) + b")" if options else line
 
 
 def status(name: str, values: Mapping[str, int]) -> bytes:
@@ -119,6 +120,19 @@ def status(name: str, values: Mapping[str, int]) -> bytes:
 def search(ids: Iterable[int]) -> bytes:
     """SEARCH; the word alone if nothing was found."""
     return " ".join(("SEARCH", *map(str, ids))).encode("ascii")
+
+
+def extended_search(tag: str, ids: Sequence[int], returns: Collection[str], *, by_uid: bool) -> bytes:
+    """ESEARCH (RFC 4731 section 3.1): of MIN, MAX, ALL and COUNT those asked for; `ids` ascending. Nothing found leaves COUNT alone."""
+    words = [b'ESEARCH (TAG "' + tag.encode("ascii") + b'")']
+    if by_uid:
+        words.append(b"UID")
+    if ids:
+        found = {"MIN": b"%d" % ids[0], "MAX": b"%d" % ids[-1], "ALL": bytes(of_ids(ids)) if "ALL" in returns else b""}
+        words += [name.encode("ascii") + b" " + value for name, value in found.items() if name in returns]
+    if "COUNT" in returns:
+        words.append(b"COUNT %d" % len(ids))
+    return b" ".join(words)
 
 
 def quota_root(name: str, root: str) -> bytes:

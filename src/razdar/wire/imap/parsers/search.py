@@ -1,4 +1,4 @@
-"""SEARCH and UID SEARCH (RFC 3501 section 6.4.4).
+"""SEARCH and UID SEARCH (RFC 3501 section 6.4.4), with RETURN (RFC 4731).
 
 Keys nest no deeper than `DEPTH_MAX` and there are at most `KEYS_MAX` of them (`TEXTS_MAX` that read the message), as each may be tried on
 every message.
@@ -22,6 +22,7 @@ KEYS_MAX = 500
 TEXTS_MAX = 8
 """Each TEXT and BODY reads the whole message: 30 ms for one of 30 MB."""
 T = TypeVar("T")
+RETURNS = frozenset({"MIN", "MAX", "ALL", "COUNT"})
 CHARSETS = frozenset({"US-ASCII", "UTF-8"})
 
 _FLAG_KEYS = {
@@ -116,6 +117,7 @@ class _Keys:
 
 def _search(tag: str, cursor: Cursor, *, by_uid: bool) -> c.Search:
     cursor.space()
+    returns = _returns(cursor)
     charset: str | None = None
     if cursor.skip_word("CHARSET"):
         cursor.space()
@@ -123,7 +125,19 @@ def _search(tag: str, cursor: Cursor, *, by_uid: bool) -> c.Search:
         cursor.space()
         if charset not in CHARSETS:
             raise Declined("Not in this charset", "BADCHARSET (US-ASCII UTF-8)")
-    return c.Search(tag, charset, _Keys(cursor).row(0), by_uid)
+    return c.Search(tag, charset, _Keys(cursor).row(0), by_uid, returns)
+
+
+def _returns(cursor: Cursor) -> frozenset[str] | None:
+    """None without RETURN; `RETURN ()` means ALL (RFC 4731 section 3.1)."""
+    if not cursor.skip_word("RETURN"):
+        return None
+    cursor.space()
+    returns = frozenset(cursor.members(cursor.word))
+    if returns - RETURNS:
+        raise PeerError("Unknown SEARCH option")
+    cursor.space()
+    return returns or frozenset({"ALL"})
 
 
 PARSERS: dict[str, Parser] = {"SEARCH": partial(_search, by_uid=False)}
