@@ -6,7 +6,7 @@ from razdar.model.address import parse_address
 from razdar.model.verdict import Refusal
 from razdar.ports.crew import CrewBusy
 from razdar.servers.imap.desk import Counter
-from razdar.servers.imap.folder_commands import required
+from razdar.servers.imap.folder_commands import NO_SUCH_FOLDER, required
 from razdar.wire.imap import commands as c
 from razdar.wire.imap import responses as r
 
@@ -58,7 +58,9 @@ async def _send_quota(counter: Counter, command: c.Command) -> None:
 
 
 async def get_metadata(counter: Counter, command: c.GetMetadata) -> None:
-    """What is not there is left out, never an error: an error would end the client's session (docs/interop.md)."""
+    """An entry that is not there is left out, never an error: an error would end the client's session (docs/interop.md)."""
+    if await _is_no_folder(counter, command.mailbox):
+        return
     known = {} if command.mailbox else counter.desk.server_metadata()
     values: dict[str, bytes | None] = {}
     for entry in command.entries:
@@ -78,6 +80,8 @@ async def get_metadata(counter: Counter, command: c.GetMetadata) -> None:
 async def set_metadata(counter: Counter, command: c.SetMetadata) -> None:
     """Only a push token can be set. Removing is accepted: a token goes by itself when it is not renewed."""
     login = required(counter.login)
+    if await _is_no_folder(counter, command.mailbox):
+        return
     for entry, value in command.values:
         if entry != DEVICE_TOKEN or not command.mailbox:
             counter.session.no("This entry cannot be set here", "NOPERM")
@@ -86,6 +90,14 @@ async def set_metadata(counter: Counter, command: c.SetMetadata) -> None:
             counter.session.no("This is no push token", "METADATA MAXSIZE 4096")
             return
     await counter.conclude(command)
+
+
+async def _is_no_folder(counter: Counter, name: str) -> bool:
+    """Then the command has been answered. The empty name means the server."""
+    if not name or await counter.desk.folders.find(required(counter.login), name) is not None:
+        return False
+    counter.session.no(*NO_SUCH_FOLDER)
+    return True
 
 
 HANDLERS: dict[type[c.Command], Callable[..., Awaitable[None]]] = {

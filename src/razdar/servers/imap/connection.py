@@ -10,9 +10,9 @@ from razdar.ports.bus import Change
 from razdar.ports.crew import CrewBusy
 from razdar.ports.store import StoreFull, StoreUnavailable
 from razdar.servers.connection import WRITE_AHEAD_BYTES, Connection
-from razdar.servers.imap import account_commands, folder_commands, message_commands
+from razdar.servers.imap import account_commands, folder_commands, message_commands, reading_commands
 from razdar.servers.imap.desk import ImapDesk, Selection
-from razdar.servers.imap.message_commands import take_change
+from razdar.servers.imap.message_commands import take_change, tell_keywords
 from razdar.services.accounts import Login
 from razdar.wire.imap import commands as c
 from razdar.wire.imap.session import ImapSession
@@ -22,6 +22,7 @@ HANDLERS: dict[type[Any], Callable[..., Awaitable[None]]] = {
     **account_commands.HANDLERS,
     **folder_commands.HANDLERS,
     **message_commands.HANDLERS,
+    **reading_commands.HANDLERS,
 }
 
 
@@ -109,6 +110,8 @@ class ImapConnection(Connection):
         """The command succeeded; the client is brought up to date as far as this command allows."""
         if self.selection is not None:
             await self._tell_changes(self.selection, may_expunge(command))
+            if code is None and self.selection.view.has_removed:
+                code = "EXPUNGEISSUED"  # RFC 5530: the client may want to say NOOP
         self.engine.ok(text, code)
 
     async def _tell_changes(self, selection: Selection, may_expunge: bool) -> None:
@@ -167,6 +170,8 @@ class ImapConnection(Connection):
             self._news = None
 
     def _send_updates(self, selection: Selection, may_expunge: bool, flags: Mapping[int, Sequence[str]]) -> None:
+        if flags:
+            tell_keywords(self.engine, selection)
         for line in selection.view.updates(may_expunge=may_expunge, flags=flags):
             self.engine.untagged(line)
 

@@ -39,6 +39,8 @@ class Selection:
 
     mailbox: OpenMailbox
     view: MailboxView
+    told_keywords: tuple[str, ...] = ()
+    """Those that the client heard of in FLAGS."""
 
 
 class Counter(Protocol):

@@ -1,4 +1,4 @@
-"""Handlers of commands about the selected mailbox and the messages in it."""
+"""Handlers of commands that open a mailbox, close it and change what is in it."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
@@ -7,19 +7,16 @@ from razdar.ports.bus import Added, Change, Removed, Resealed
 from razdar.servers.imap.desk import Counter, Selection
 from razdar.servers.imap.folder_commands import NO_SUCH_FOLDER, required
 from razdar.services.flags import SYSTEM_FLAGS
-from razdar.services.folders import FolderRefused
+from razdar.services.folders import KEYWORDS_MAX, FolderRefused
 from razdar.services.mailbox import OpenMailbox, OverQuota
 from razdar.services.seals import Opened
 from razdar.wire.imap import commands as c
 from razdar.wire.imap import responses as r
-from razdar.wire.imap import search
-from razdar.wire.imap.fetch_items import FLAGS, FetchItem, FetchKind, Section
-from razdar.wire.imap.fetch_response import flags_only, respond
-from razdar.wire.imap.search_keys import SearchKey
+from razdar.wire.imap.fetch_response import flags_only
+from razdar.wire.imap.session import ImapSession
 from razdar.wire.imap.view import MailboxView
 
-AT_ONCE = 256  # messages whose seals are opened before the first of them is answered
-SEEN = "\\Seen"
+AT_ONCE = 256  # messages whose flags change in one transaction
 
 
 def selected(counter: Counter) -> Selection:
@@ -39,6 +36,22 @@ def take_change(selection: Selection, change: Change) -> None:
         selection.view.reflagged(change.seals)
 
 
+def tell_keywords(session: ImapSession, selection: Selection) -> None:
+    """FLAGS, and PERMANENTFLAGS where there are any, name every keyword before a message is said to carry it (RFC 3501 section 7.2.6)."""
+    keywords = selection.mailbox.folder.secret.keywords
+    if keywords != selection.told_keywords:
+        _send_flags(session, keywords)
+        selection.told_keywords = keywords
+
+
+def _send_flags(session: ImapSession, keywords: Sequence[str], is_read_only: bool | None = None) -> None:
+    flags = [*SYSTEM_FLAGS, *keywords]
+    session.untagged(r.flags(flags))
+    may_change = not (session.selected_read_only if is_read_only is None else is_read_only)
+    takes_new = may_change and len(keywords) < KEYWORDS_MAX
+    session.untagged(r.permanent_flags(flags if may_change else (), takes_new=takes_new))
+
+
 # opening and closing
 
 
@@ -48,14 +61,12 @@ async def select(counter: Counter, command: c.Select) -> None:
     if mailbox is None:
         counter.session.no(*NO_SUCH_FOLDER)
         return
-    counter.selection = Selection(mailbox, MailboxView(mailbox.uids))
-    mailbox.start()
     record, keywords = mailbox.folder.record, mailbox.folder.secret.keywords
-    flags = [*SYSTEM_FLAGS, *keywords]
-    permanent = r.permanent_flags([], takes_new=False) if command.is_read_only else r.permanent_flags(flags, takes_new=True)
-    view = counter.selection.view
-    for line in (r.flags(flags), r.exists(len(view)), r.recent(0), permanent):
-        counter.session.untagged(line)
+    counter.selection = Selection(mailbox, MailboxView(mailbox.uids), keywords)
+    mailbox.start()
+    _send_flags(counter.session, keywords, command.is_read_only)
+    counter.session.untagged(r.exists(len(mailbox.uids)))
+    counter.session.untagged(r.recent(0))
     counter.session.untagged(r.uid_validity(record.uid_validity))
     counter.session.untagged(r.uid_next(max(record.uid_next, *(uid + 1 for uid in mailbox.uids[-1:]), 0)))  # one may just have come
     counter.session.ok()
@@ -94,83 +105,6 @@ async def expunge(counter: Counter, command: c.Expunge) -> None:
     await counter.conclude(command)
 
 
-# reading
-
-
-async def fetch(counter: Counter, command: c.Fetch) -> None:
-    selection = selected(counter)
-    uids = named(selection, command)
-    if uids is None:
-        counter.session.bad("There is no such message")
-        return
-    for start in range(0, len(uids), AT_ONCE):
-        opened = await selection.mailbox.opened(uids[start : start + AT_ONCE])
-        for uid, entry in opened.items():
-            await _send(counter, selection, command.items, uid, entry)
-            await counter.drain()
-    await counter.conclude(command)
-
-
-async def _send(counter: Counter, selection: Selection, items: Sequence[FetchItem], uid: Uid, entry: Opened) -> None:
-    """One FETCH response; none for a message whose body has expired meanwhile."""
-    mailbox, message = selection.mailbox, None
-    if any(item.needs_message for item in items):
-        message = await mailbox.message(uid, entry.secret, is_fetch=any(map(_is_everything, items)))
-        if message is None:
-            return
-    secret = entry.secret
-    flags = mailbox.flag_names(secret)
-    if any(item.sets_seen for item in items) and SEEN not in flags and not counter.session.selected_read_only:
-        changed = await mailbox.set_flags((uid,), lambda before: before | {SEEN})
-        secret = changed[uid].secret if uid in changed else secret
-        flags = mailbox.flag_names(secret)
-        items = items if FLAGS in items else (*items, FLAGS)
-    seq = selection.view.seq(uid)
-    if seq is not None:
-        counter.session.untagged_parts(respond(seq, items, uid, flags, secret.internal_date, secret.size_bytes, message))
-
-
-def _is_everything(item: FetchItem) -> bool:
-    """Whether the device has the message afterwards. Headers are no more than a look: what is left then must not be evicted as fetched."""
-    is_whole = item.kind is FetchKind.SECTION and item.section in (None, Section()) and item.partial is None
-    return is_whole or item.kind is FetchKind.RFC822
-
-
-async def find(counter: Counter, command: c.Search) -> None:
-    selection = selected(counter)
-    view, key = selection.view, command.key
-    last_uid = view.uids[-1] if len(view) else 0
-    found = []
-    uids = [Uid(uid) for uid in view.uids if not view.is_removed(uid)]
-    for start in range(0, len(uids), AT_ONCE):
-        some = uids[start : start + AT_ONCE]
-        opened = await selection.mailbox.opened(some) if search.needs_facts(key) or search.needs_message(key) else {}
-        for uid in some:
-            facts = _facts(selection, uid, last_uid, opened.get(uid))
-            if await _matches(selection, key, facts, opened.get(uid)):
-                found.append(uid if command.by_uid else facts.seq)
-    counter.session.untagged(r.search(found))
-    await counter.conclude(command)
-
-
-def _facts(selection: Selection, uid: Uid, last_uid: int, opened: Opened | None) -> search.Facts:
-    view = selection.view
-    seq = view.seq(uid) or 0
-    if opened is None:
-        return search.Facts(seq, uid, len(view), last_uid)
-    secret = opened.secret
-    flags = selection.mailbox.flag_names(secret)
-    return search.Facts(seq, uid, len(view), last_uid, flags, secret.internal_date, secret.size_bytes)
-
-
-async def _matches(selection: Selection, key: SearchKey, facts: search.Facts, opened: Opened | None) -> bool:
-    verdict = search.matches(key, facts)
-    if verdict is None and opened is not None:
-        message = await selection.mailbox.message(Uid(facts.uid), opened.secret, is_fetch=False)
-        verdict = False if message is None else search.matches(key, facts, message)
-    return bool(verdict)
-
-
 # changing
 
 
@@ -199,6 +133,7 @@ async def store(counter: Counter, command: c.Store) -> None:
 
 
 def _tell_flags(counter: Counter, selection: Selection, after: dict[Uid, Opened]) -> None:
+    tell_keywords(counter.session, selection)
     for uid, entry in after.items():
         seq = selection.view.seq(uid)
         if seq is not None:
@@ -254,8 +189,6 @@ HANDLERS: dict[type[c.Command], Callable[..., Awaitable[None]]] = {
     c.Check: check,
     c.Idle: idle,
     c.Expunge: expunge,
-    c.Fetch: fetch,
-    c.Search: find,
     c.Store: store,
     c.Copy: copy,
     c.Move: move,

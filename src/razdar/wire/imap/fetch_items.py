@@ -63,6 +63,12 @@ class FetchItem:
         return self.kind not in _FACTS
 
     @property
+    def needs_structure(self) -> bool:
+        """Whether the parts of the message must be found, which takes longer the larger it is."""
+        is_part = self.section is not None and bool(self.section.path)
+        return is_part or self.kind in (FetchKind.STRUCTURE, FetchKind.STRUCTURE_EXTENDED)
+
+    @property
     def sets_seen(self) -> bool:
         r"""Whether fetching it sets \Seen: `BODY[...]` without `.PEEK`, RFC822, RFC822.TEXT (RFC 3501 section 6.4.5)."""
         return self.kind in _READING or (self.kind is FetchKind.SECTION and not self.is_peek)

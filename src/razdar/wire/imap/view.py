@@ -79,6 +79,11 @@ class MailboxView:
         return self._removed is not None and uid in self._removed
 
     @property
+    def has_removed(self) -> bool:
+        """Whether the client counts messages that are gone."""
+        return bool(self._removed)
+
+    @property
     def has_news(self) -> bool:
         """Whether `updates` would say something, were everything allowed."""
         return bool(self._added or self._removed or self._reflagged)
