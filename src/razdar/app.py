@@ -39,7 +39,7 @@ from razdar.servers.http import HttpEdge, HttpLimits
 from razdar.servers.imap.connection import ImapConnection
 from razdar.servers.imap.desk import ImapDesk
 from razdar.servers.journal import Journal
-from razdar.servers.listening import Door, listen
+from razdar.servers.listening import HANDSHAKE_S, Door, listen
 from razdar.servers.metrics import MetricsServer, Readings
 from razdar.servers.operations import Operations
 from razdar.servers.reach import Reach
@@ -71,7 +71,7 @@ CAPABILITIES = Capabilities(
     )
 )
 """COMPRESS=DEFLATE is left out: clients switch it on whenever it is announced, and it would double the memory of an idle connection."""
-GOODBYE_S = 5.0
+GOODBYE_S = 2.0
 FILES_FOR_OTHERS = 1_200
 """Open files that are not people's connections: visits of pages (servers/http.py), ports, the store, handshakes under way."""
 SPACE_TO_START_BYTES = 1_048_576
@@ -209,7 +209,8 @@ async def _run(parts: Parts, stack: AsyncExitStack, on_ready: Callable[[Ready], 
     registry = Registry(min(settings.connections, files - min(FILES_FOR_OTHERS, files // 2)))
     reach = Reach(parts.identity.domain, ports, parts.current, lambda: parts.tls.self_signed, own_addresses)
     edge = HttpEdge(make_app(_site(parts, reach)), HttpLimits(), parts.journal)
-    servers, listeners = await listen(_doors(parts, registry, edge), ports, settings.bind)
+    handshake_s = min(HANDSHAKE_S, float(settings.login_seconds))
+    servers, listeners = await listen(_doors(parts, registry, edge), ports, settings.bind, handshake_s)
     stack.callback(edge.close)
     stack.push_async_callback(_close, servers, registry)
     reload_all = partial(_reload_all, parts)

@@ -15,6 +15,7 @@ from tests.mail.make import encrypted_message
 
 PATIENCE_S = 20.0
 PASSWORD = "0123456789abcdefghijkl"
+_OPEN: list["Peer"] = []
 TLS_AT_ONCE = ("https", "submissions", "imaps")
 
 
@@ -30,6 +31,12 @@ def context(*alpn: str, version: ssl.TLSVersion | None = None) -> ssl.SSLContext
     return made
 
 
+def close_all() -> None:
+    """Every connection that was opened since the last time is closed. For the end of a test, however it ended."""
+    while _OPEN:
+        _OPEN.pop().socket.close()
+
+
 class Peer:
     """One connection to a service of the relay; TLS from the start where the service has it."""
 
@@ -39,6 +46,7 @@ class Peer:
         if receive_bytes:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         self.socket.settimeout(PATIENCE_S)
+        _OPEN.append(self)
         self.socket.connect((relay.bind, relay.port(service)))
         self._received = b""
         if service in TLS_AT_ONCE:
