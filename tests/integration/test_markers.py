@@ -12,6 +12,7 @@ import json
 import socket
 import ssl
 import subprocess
+import sys
 import urllib.parse
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -395,7 +396,37 @@ def _judge_log(relay: Relay) -> None:
     assert {"relay.ready", "relay.stopping", "bug"} <= events
     bug = next(line for line in lines if line["event"] == "bug")
     assert bug["kind"] == "ValueError"
-    assert "app.py" in bug["places"]
+    assert ".py:" in bug["places"]
+    assert "crash" not in events
+
+
+_CRASHES = """
+import sys, threading
+from razdar.adapters.log import mask_crashes, start_logging
+start_logging("debug")
+mask_crashes()
+class Broken:
+    def __del__(self):
+        raise ValueError(sys.argv[1])
+def fail():
+    raise LookupError(sys.argv[1])
+Broken()
+thread = threading.Thread(target=fail)
+thread.start()
+thread.join()
+raise RuntimeError(sys.argv[1])
+"""
+
+
+def test_what_nobody_caught_is_told_without_its_text() -> None:
+    """Python itself would print it: for threads, for destructors, and at the end of the process."""
+    marker = f"mrkcrash{random_text(10)}"
+    done = subprocess.run([sys.executable, "-c", _CRASHES, marker], capture_output=True, env=Relay.environment(), check=False)
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [line["kind"] for line in lines] == ["ValueError", "LookupError", "RuntimeError"]
+    assert all(line["event"] == "crash" and line["places"] for line in lines)
+    assert search({"marker": needles(marker)}, [], {"output": done.stdout + done.stderr}) == []
+    assert done.returncode == 1
 
 
 async def _whole_session(session: Session) -> dict[str, bytes]:

@@ -7,6 +7,8 @@ written down: which library, how serious, which kind of exception. Their text go
 import json
 import logging
 import sys
+import threading
+import traceback
 from typing import TextIO
 
 OWN = "razdar"
@@ -23,6 +25,22 @@ def start_logging(level: str, to: TextIO | None = None) -> None:
     root.handlers = [_Foreign(stream)]
     root.setLevel(logging.WARNING)
     logging.captureWarnings(True)
+
+
+def mask_crashes() -> None:
+    """What nobody caught, in a thread, in a destructor or at the end, is written as its kind and the places it passed, without its text.
+
+    For the whole process and for good, so only the command that runs a relay calls it.
+    """
+    sys.excepthook = lambda _kind, error, _trace: _crashed(error)
+    sys.unraisablehook = lambda what: _crashed(what.exc_value)
+    threading.excepthook = lambda what: _crashed(what.exc_value)
+
+
+def _crashed(error: BaseException | None) -> None:
+    trace = traceback.extract_tb(error.__traceback__) if error is not None else []
+    places = " ".join(f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in trace[-8:])
+    logging.getLogger(OWN).critical("%s", json.dumps({"event": "crash", "kind": type(error).__name__, "places": places}))
 
 
 class _Own(logging.StreamHandler[TextIO]):

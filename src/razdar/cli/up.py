@@ -3,6 +3,7 @@
 import argparse
 from functools import partial
 
+from razdar.adapters.log import mask_crashes
 from razdar.adapters.ready import Ready
 from razdar.cli.given import run_config
 from razdar.cli.terminal import say, show_qr
@@ -16,6 +17,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from razdar.app import serve
 
+    mask_crashes()
     uvloop.run(serve(config, partial(announce, quiet=arguments.quiet)))
     return 0
 
