@@ -49,7 +49,7 @@ class SmtpConnection(Connection):
     def next_step(self) -> Coroutine[Any, Any, None] | None:
         """Events that need no waiting are answered here; the first that does comes back as work."""
         while (event := self.engine.next_event()) is not None:
-            if isinstance(event, (LoginOffered, MessageReceived, TlsRequested)) or (self._login and isinstance(event, ContentOffered)):
+            if isinstance(event, (LoginOffered, MessageReceived, TlsRequested)) or self._must_slow_down(event):
                 return self._wait_for(event)
             self.engine.answer(self._decide(event))
         return None
@@ -67,6 +67,10 @@ class SmtpConnection(Connection):
             self.engine.shut_down()
 
     # decisions that need no waiting
+
+    def _must_slow_down(self, event: Event) -> bool:
+        """Whether content is offered faster than this login may send; if not, the message is counted now."""
+        return isinstance(event, ContentOffered) and self._login is not None and not self._desk.submit.may_send(self._login)
 
     def _decide(self, event: Event) -> Verdict:
         login = self._login

@@ -43,6 +43,10 @@ class Submit:
         """At MAIL FROM: nobody sends under another name."""
         return check_sender(login.address, sender)
 
+    def may_send(self, login: Login) -> bool:
+        """Whether the rate allows one message more at this moment; if so it is counted."""
+        return self._rates.take(login.account, self._clock.monotonic())
+
     async def wait_for_rate(self, login: Login) -> Verdict:
         """Before the content is read: whoever sends too fast is slowed down, and refused only if that takes too long.
 
@@ -51,7 +55,7 @@ class Submit:
         """
         waited_s = 0.0
         pause_s = max(0.05, 60.0 / self._settings().send_per_minute)
-        while not self._rates.take(login.account, self._clock.monotonic()):
+        while not self.may_send(login):
             if waited_s + pause_s > PATIENCE_S:
                 return replies.RATE_EXCEEDED
             await asyncio.sleep(pause_s)
