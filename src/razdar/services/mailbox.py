@@ -1,7 +1,7 @@
 """One device reads one mailbox: open it, fetch, change flags, copy, move, expunge.
 
 Seals are opened lazily, with the key that this login unlocked; SELECT opens none. What was opened is remembered in RAM for the life of the
-session (bounded). Every change is written first and told to the other devices afterwards, over the bus.
+session (bounded). Every change is written first and told to the other devices afterwards, over the bus; marks.py has the one exception.
 
 Flags are changed by rewriting a whole seal, so whoever changes some holds the mailbox's lock from looking to telling: two devices that mark
 the same message at the same moment both succeed.
@@ -24,6 +24,7 @@ from razdar.services.accounts import Login
 from razdar.services.deleted_book import DeletedBook
 from razdar.services.flags import SYSTEM_FLAGS, flag_names, is_storable, keywords_in, with_flags
 from razdar.services.folders import INBOX_NAME, Folder, FolderRefused, Folders
+from razdar.services.marks import PendingMarks
 from razdar.services.randomness import random_share
 from razdar.services.seals import Opened, OpenedSeals
 from razdar.settings import Settings
@@ -61,10 +62,30 @@ class Mailboxes:
         self.settings = settings
         self.deleted = DeletedBook()
         self._locks: WeakValueDictionary[MailboxId, asyncio.Lock] = WeakValueDictionary()
+        self._sessions: dict[MailboxId, list[OpenMailbox]] = {}
 
     def lock(self, mailbox: MailboxId) -> asyncio.Lock:
         """Held while flags are looked at and changed, or messages removed because of them. Taken before that of `Folders`, never after."""
         return self._locks.setdefault(mailbox, asyncio.Lock())
+
+    def enter(self, mailbox: "OpenMailbox") -> Sequence["OpenMailbox"]:
+        """It is open from now on, until `leave`; returns the other sessions that have the same one open."""
+        sessions = self._sessions.setdefault(mailbox.folder.id, [])
+        others = tuple(sessions)
+        sessions.append(mailbox)
+        return others
+
+    def leave(self, mailbox: "OpenMailbox") -> None:
+        """No effect the second time."""
+        left = [session for session in self._sessions.get(mailbox.folder.id, ()) if session is not mailbox]
+        if left:
+            self._sessions[mailbox.folder.id] = left
+        else:
+            self._sessions.pop(mailbox.folder.id, None)
+
+    def is_alone(self, mailbox: "OpenMailbox") -> bool:
+        """Whether no other session has the same mailbox open."""
+        return self._sessions.get(mailbox.folder.id) == [mailbox]
 
     async def open(self, login: Login, name: str, listener: Callable[[Change], None]) -> "OpenMailbox | None":
         """The mailbox as it stands now; `listener` hears of every change from this moment on, until `close`."""
@@ -117,6 +138,7 @@ class OpenMailbox:
         self.uids: Sequence[Uid] = ()
         """As of opening; the session's view keeps them up to date."""
         self._seals = OpenedSeals(shared.store, shared.crew, folder.id, login.private_key)
+        self._marks = PendingMarks(self.write_marks)
         self._fetched: set[Uid] = set()
         self._listener = listener
         self._is_muted = False
@@ -127,6 +149,8 @@ class OpenMailbox:
     async def open(cls, shared: Mailboxes, login: Login, folder: Folder, listener: Callable[[Change], None]) -> "OpenMailbox":
         mailbox = cls(shared, login, folder, listener)
         try:
+            for other in shared.enter(mailbox):
+                await other.write_marks()
             mailbox.uids = await shared.store.uids(folder.id)
         except BaseException:
             mailbox.close()
@@ -142,10 +166,12 @@ class OpenMailbox:
     def close(self) -> None:
         """Nothing more is heard of it."""
         self._stop()
+        self._shared.leave(self)
 
     def _heard(self, change: Change) -> None:
         if isinstance(change, Removed):
             self._seals.changed(change.uids)
+            self._marks.forget(change.uids)
             self._fetched.difference_update(change.uids)
         elif isinstance(change, Resealed):
             self._seals.changed(change.seals)
@@ -163,7 +189,7 @@ class OpenMailbox:
     async def opened(self, uids: Iterable[Uid]) -> dict[Uid, Opened]:
         """Those of `uids` that exist, by ascending UID. What has expired meanwhile, or is damaged, is told to everybody as removed."""
         wanted = set(uids)
-        result = await self._seals.find(wanted)
+        result = self._marks.over(await self._seals.find(wanted))
         self._tell_gone(sorted(wanted - result.keys()))
         await self._know_keywords(result)
         return result
@@ -225,8 +251,26 @@ class OpenMailbox:
             keywords = self.folder.secret.keywords
             after = {uid: replace(entry, secret=with_flags(entry.secret, wanted[uid], keywords)) for uid, entry in before.items()}
             changed = {uid: entry for uid, entry in after.items() if entry != before[uid]}
+            if self._shared.is_alone(self) and self._marks.may_take(before, changed):
+                self._mark_for_now(changed)
+                return after
             lost = changed.keys() - await self._reseal(changed)
         return {uid: entry for uid, entry in after.items() if uid not in lost}
+
+    def _mark_for_now(self, marked: dict[Uid, Opened]) -> None:
+        """In RAM only, until `write_marks`."""
+        self._marks.add(marked)
+        for uid in marked:
+            self._shared.deleted.mark(self.folder.id, uid, is_deleted=True)
+
+    async def write_marks(self) -> None:
+        """All flags that were acknowledged are on stable storage. Raises `StoreUnavailable`, `CrewBusy`."""
+        if not self._marks.pending():
+            return
+        async with self._shared.lock(self.folder.id):
+            pending = self._marks.pending()
+            await self._reseal(pending)
+            self._marks.forget(pending)
 
     async def _ensure_keywords(self, names: Iterable[str]) -> None:
         known = {keyword.lower() for keyword in self.folder.secret.keywords}
@@ -249,6 +293,7 @@ class OpenMailbox:
         for uid in existing:
             self._shared.deleted.mark(self.folder.id, uid, bool(marked[uid].secret.flags & Flag.DELETED))
         self._seals.remember({uid: marked[uid] for uid in existing})
+        self._marks.forget(existing)
         return existing
 
     async def _seal(self, secrets: Mapping[Uid, EntrySecret]) -> dict[Uid, bytes]:
@@ -356,6 +401,8 @@ class OpenMailbox:
         A device that deletes after fetching, as most do, has nothing left to mark, so this costs it nothing. If the store cannot do it now,
         the marks are missing and these messages stay longer; nothing else is lost.
         """
+        with suppress(StoreUnavailable, CrewBusy):
+            await self.write_marks()
         fetched, self._fetched = self._fetched, set()
         if not fetched:
             return
