@@ -30,7 +30,8 @@ MAY_IMPORT = {
     "config": {"model", "settings"},
     "environment": {"model", "cli"},
     "app": _EDGE | {"config", "adapters", "servers", "web", "workers"},
-    "cli": {"model", "settings", "settings_fa", "config", "environment", "adapters", "servers", "app", "tryout"},
+    "checkup": {"model", "settings", "config", "environment", "adapters", "servers"},
+    "cli": {"model", "settings", "settings_fa", "config", "environment", "adapters", "servers", "checkup", "app", "tryout"},
     "tryout": {"model", "settings", "config", "environment", "cli"},
     "__main__": {"cli"},
 }

@@ -18,6 +18,7 @@ _MODULES = {
     "invite": "razdar.cli.invite",
     "status": "razdar.cli.status",
     "config": "razdar.cli.show_config",
+    "check": "razdar.cli.check",
     "backup": "razdar.cli.backup",
     "restore": "razdar.cli.restore",
 }

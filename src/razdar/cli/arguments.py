@@ -124,6 +124,12 @@ COMMANDS = (
         ),
     ),
     Command(
+        "check",
+        "نگاه می‌کند چه چیزی کم یا نادرست است و می‌گوید چگونه درست می‌شود: درگاه‌ها، گواهی، ساعت، دیسک، حدها، نسخه‌ها، پوشهٔ داده‌ها.",
+        "Looks for what is wrong and says how to mend it: ports, certificate, clock, disk, limits, versions, data folder.",
+        (*_SETTINGS, _JSON),
+    ),
+    Command(
         "backup",
         "از تنظیم‌ها، کلیدها و حساب‌ها پشتیبان می‌گیرد، هم‌زمان با کار رله؛ پیامی در آن نیست.",
         "Saves settings, keys and accounts while the relay runs; never a message.",

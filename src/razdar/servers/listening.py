@@ -37,7 +37,7 @@ async def listen(
     servers: list[asyncio.Server] = []
     listeners: list[Listener] = []
     try:
-        for address in _usable(bind):
+        for address in usable(bind):
             for name, door in doors.items():
                 servers.append(await _open(door, address, ports[name], handshake_s))
                 listeners.append(Listener(name, address, ports[name]))
@@ -48,7 +48,8 @@ async def listen(
     return servers, listeners
 
 
-def _usable(bind: Sequence[str]) -> list[str]:
+def usable(bind: Sequence[str]) -> list[str]:
+    """Those of `bind` that this machine can open: without IPv6 the unspecified IPv6 address is left out, unless there is no other."""
     usable = [address for address in bind if ":" not in address or _has_ipv6(address)]
     return usable or list(bind)
 
@@ -106,3 +107,9 @@ def _troubles(address: str, port: int) -> Iterator[None]:
         if error.errno == errno.EADDRNOTAVAIL:
             raise address_absent(address) from error
         raise
+
+
+def try_port(address: str, port: int) -> None:
+    """The port could be opened just now; it is closed again. Trouble in words if it could not."""
+    with _troubles(address, port), _socket(address, port) as listener:
+        listener.listen()

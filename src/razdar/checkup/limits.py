@@ -1,0 +1,80 @@
+"""How many people fit: open files and memory; and does memory stay off the disk?"""
+
+import re
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+from razdar.checkup.finding import Finding, fine, note
+from razdar.settings import Settings
+
+_ABOUT = "limits"
+FILES_FOR_OTHERS = 1_200
+"""As in app.py: pages, ports, store."""
+CONNECTION_BYTES = 65_536
+BASE_BYTES = 128 * 2**20
+_UNLIMITED = "unlimited"
+
+
+def examine(settings: Settings, pid: int | None, proc: Path = Path("/proc")) -> list[Finding]:
+    """`pid`: the running relay, whose own limits count; None: this shell's, which a relay started from it would have."""
+    files, locked = _limits(pid, proc)
+    found = [*_files(files, settings), *_memory(settings, proc), *_swap(locked, proc)]
+    shown = files if files is not None else _UNLIMITED
+    return found or [fine(_ABOUT, f"پروندهٔ باز: {shown}؛ حافظه بس است.", f"Open files: {shown}; memory suffices.")]
+
+
+def _limits(pid: int | None, proc: Path) -> tuple[int | None, bool]:
+    """Open files (None: any number), and whether memory may be locked without end."""
+    try:
+        text = (proc / str(pid) / "limits").read_text(encoding="ascii")
+    except OSError:
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        may_lock = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] == resource.RLIM_INFINITY
+        return (None if hard == resource.RLIM_INFINITY else hard), may_lock
+    found = dict(re.findall(r"^(Max open files|Max locked memory) +(?:\S+) +(\S+)", text, re.MULTILINE))
+    files = found.get("Max open files", _UNLIMITED)
+    return (None if files == _UNLIMITED else int(files)), found.get("Max locked memory") == _UNLIMITED
+
+
+def _files(files: int | None, settings: Settings) -> Iterator[Finding]:
+    needed = settings.connections + FILES_FOR_OTHERS
+    if files is not None and files < needed:
+        people = files - min(FILES_FOR_OTHERS, files // 2)
+        yield note(
+            _ABOUT,
+            f"رله {files} پرونده می‌تواند باز کند، پس {people} اتصال هم‌زمان می‌پذیرد و نه {settings.connections}؛ "
+            f"‎ulimit -Hn {needed}‎ یا در systemd ‎LimitNOFILE={needed}‎.",
+            f"The relay may open {files} files, so it takes {people} connections at the same time and not {settings.connections}; "
+            f"ulimit -Hn {needed}, or LimitNOFILE={needed} for systemd.",
+        )
+
+
+def _memory(settings: Settings, proc: Path) -> Iterator[Finding]:
+    match = re.search(r"^MemTotal: +(\d+) kB", _read(proc / "meminfo"), re.MULTILINE)
+    total = int(match[1]) * 1024 if match else 0
+    if match and total < BASE_BYTES + settings.connections * CONNECTION_BYTES:
+        people = max(0, total - BASE_BYTES) // CONNECTION_BYTES
+        yield note(
+            _ABOUT,
+            f"حافظهٔ دستگاه برای {people} اتصال است و connections برابر {settings.connections}؛ آن را به {people} برسانید.",
+            f"The machine's memory is enough for {people} connections, and connections is {settings.connections}; set it to {people}.",
+        )
+
+
+def _swap(may_lock: bool, proc: Path) -> Iterator[Finding]:
+    if not may_lock and len(_read(proc / "swaps").splitlines()) > 1:
+        yield note(
+            _ABOUT,
+            "دستگاه حافظهٔ جابه‌جایی (swap) دارد و کلیدها ممکن است روی دیسک بروند؛ آن را رمزنگاری کنید یا بردارید، "
+            "یا ‎ulimit -l unlimited‎ (در systemd ‎LimitMEMLOCK=infinity‎).",
+            "The machine has swap, and keys may get onto the disk; encrypt it or switch it off, "
+            "or ulimit -l unlimited (LimitMEMLOCK=infinity for systemd).",
+        )
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="ascii")
+    except OSError:
+        return ""
