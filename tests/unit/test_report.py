@@ -7,7 +7,7 @@ from email.parser import BytesParser
 import pytest
 from tests.mail.make import encrypted_message
 
-from razdar.model.address import Address
+from razdar.model.address import Address, undeliverable
 from razdar.model.verdict import ACCEPT, Refusal
 from razdar.policy.encryption import require_encryption
 from razdar.wire import report
@@ -106,3 +106,15 @@ def test_another_relay_lets_the_report_through(domain: str) -> None:
 def test_crlf_only() -> None:
     whole = made(BOTH)
     assert whole.count(b"\r\n") == whole.count(b"\r") == whole.count(b"\n")
+
+
+def test_recipients_that_are_no_addresses_are_named_as_they_were_written() -> None:
+    """RFC 6533 section 3: the status part stays in seven bits."""
+    unfit = [undeliverable(text) for text in ("بهرام@relay.test", "no-address", 'a"b c@x')]
+    written = made([(address, replies.BAD_RECIPIENT_ADDRESS) for address in unfit if address is not None])
+    status = written.split(b"Content-Type: message/delivery-status")[1].split(b"--report")[0]
+    assert status.isascii()
+    assert rb"Final-Recipient: utf-8; \x{628}\x{647}\x{631}\x{627}\x{645}@relay.test" in status
+    assert b"Final-Recipient: rfc822; no-address\r\n" in status
+    assert "بهرام@relay.test\r\n".encode() in written
+    assert [undeliverable(text) for text in ("", "a\rb@x", "a\0", "a\u2028b", "x" * 400)] == [None] * 5

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from razdar.wire.frames import BareNewline
-from razdar.wire.smtp.content import ContentReader
+from razdar.wire.smtp.content import ContentReader, Endless
 
 
 def read(data: bytes, limit: int = 1000, chunk: int = 1000) -> tuple[bytes | None, bytes]:
@@ -69,3 +69,15 @@ def test_bad_bytes_are_found_at_once_and_behind_the_end_not_at_all(bad: bytes) -
     with pytest.raises(BareNewline):
         ContentReader(100).feed(bad)
     assert read(b"good\r\n.\r\n" + bad) == (b"good\r\n", bad)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 64])
+def test_a_message_far_above_the_limit_is_not_read_for_ever(chunk: int) -> None:
+    reader, sent = ContentReader(100, discard_bytes=300), 0
+    with pytest.raises(Endless):
+        while True:
+            assert reader.feed(b"x" * chunk) is None
+            sent += chunk
+            assert reader.held_bytes <= 100 * 4 // 3 + 5 + chunk
+            assert sent < 1000
+    assert sent >= 300

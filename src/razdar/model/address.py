@@ -15,7 +15,7 @@ _LITERAL = re.compile(r"\[(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|ipv6:[0-9a-f:.]+)\]")
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """`local@domain` in lower case; `domain` keeps its brackets if it is an IP literal."""
+    """`local@domain` in lower case; `domain` keeps its brackets if it is an IP literal. See `undeliverable` for the one exception."""
 
     local: str
     domain: str
@@ -38,3 +38,14 @@ def parse_address(text: str) -> Address | None:
     if _DOMAIN.fullmatch(domain) is None and _LITERAL.fullmatch(domain) is None:
         return None
     return Address(local, domain)
+
+
+def undeliverable(text: str) -> Address | None:
+    """What stands where a recipient's address should, kept so that a report can name it; None if it cannot be printed.
+
+    Nobody has such an address: none of it passes `parse_address`, and names of accounts do. It may hold letters of any script.
+    """
+    if not text or len(text) > LOCAL_PART_MAX + 1 + DOMAIN_MAX or not text.isprintable():
+        return None
+    local, at, domain = text.rpartition("@")
+    return Address(local, domain.lower()) if at else Address(text, "")

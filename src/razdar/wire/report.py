@@ -23,6 +23,7 @@ _PERSIAN = {
     replies.MAILBOX_FULL: "صندوق پر است",
     replies.NOT_REACHABLE: "این رله به آن دامنه نمی‌رسد",
     replies.TOO_MANY_UNKNOWN: "نشانی‌های ناشناس زیادی پشت سر هم بود؛ کمی بعد دوباره بفرستید",
+    replies.BAD_RECIPIENT_ADDRESS: "این نشانی درست نیست",
     replies.BUSY: "رله سرش شلوغ است؛ کمی بعد دوباره بفرستید",
 }
 
@@ -59,8 +60,8 @@ def _part(kind: str, content: bytes, encoding: bytes) -> bytes:
 
 
 def _words(failed: Sequence[tuple[Address, Refusal]]) -> str:
-    persian = [f"{address}\r\n{_PERSIAN[refusal]}" if refusal in _PERSIAN else str(address) for address, refusal in failed]
-    english = [f"{address}\r\n{refusal.text}" for address, refusal in failed]
+    persian = [f"{_written(address)}\r\n{_PERSIAN[refusal]}" if refusal in _PERSIAN else _written(address) for address, refusal in failed]
+    english = [f"{_written(address)}\r\n{refusal.text}" for address, refusal in failed]
     blocks = ["این پیام به این نشانی‌ها نرسید:", *persian, "گیرندگان دیگر آن را گرفته‌اند."]
     blocks += ["This message did not reach:", *english, "The other recipients have it."]
     return "\r\n\r\n".join(blocks) + "\r\n"
@@ -72,9 +73,22 @@ def _status(domain: str, failed: Sequence[tuple[Address, Refusal]]) -> str:
     for address, refusal in failed:
         diagnostic = f"smtp; {refusal.code} {refusal.enhanced} {refusal.text}"
         groups.append(
-            f"Final-Recipient: rfc822; {address}\r\nAction: failed\r\nStatus: {refusal.enhanced}\r\nDiagnostic-Code: {diagnostic}\r\n"
+            f"Final-Recipient: {_typed(address)}\r\nAction: failed\r\nStatus: {refusal.enhanced}\r\nDiagnostic-Code: {diagnostic}\r\n"
         )
     return "\r\n".join(groups)
+
+
+def _written(address: Address) -> str:
+    """As the person wrote it, also what is no address (model/address.py, `undeliverable`)."""
+    return str(address).removesuffix("@")
+
+
+def _typed(address: Address) -> str:
+    """With its address type; other letters than ASCII in the seven-bit form of RFC 6533 section 3."""
+    text = _written(address)
+    if text.isascii():
+        return f"rfc822; {text}"
+    return "utf-8; " + "".join(letter if letter.isascii() and letter not in " \\" else f"\\x{{{ord(letter):02X}}}" for letter in text)
 
 
 def _quoted_fields(original: bytes) -> bytes:

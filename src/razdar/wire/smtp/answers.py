@@ -22,6 +22,7 @@ def settle(dialogue: Dialogue, event: Event, verdict: Verdict) -> None:
         return dialogue.refuse_login(verdict)
     if isinstance(event, (ContentOffered, MessageReceived)):
         dialogue.reset()
+    dialogue.idle_commands += 1  # trying names is not what a message needs
     return dialogue.say(verdict)
 
 
@@ -36,6 +37,7 @@ def _accept(dialogue: Dialogue, event: Event) -> None:
         _open(dialogue)
     else:
         dialogue.reset()
+        dialogue.idle_commands = 0
         dialogue.say(replies.MESSAGE_ACCEPTED)
 
 
@@ -58,6 +60,6 @@ def _add(dialogue: Dialogue, event: RecipientOffered) -> None:
 
 
 def _open(dialogue: Dialogue) -> None:
-    dialogue.content = ContentReader(dialogue.limits.message_bytes)
+    dialogue.content = ContentReader(dialogue.limits.message_bytes, dialogue.limits.discard_bytes)
     dialogue.state = State.CONTENT
     dialogue.say(replies.SEND_CONTENT)

@@ -11,7 +11,7 @@ from razdar.model.address import Address
 from razdar.model.message import Envelope
 from razdar.model.verdict import Refusal
 from razdar.wire.smtp import replies
-from razdar.wire.smtp.content import ContentReader
+from razdar.wire.smtp.content import DISCARD_BYTES, ContentReader
 from razdar.wire.smtp.events import Event
 from razdar.wire.smtp.sasl import Mechanism
 from razdar.wire.smtp.states import NOT_COUNTED, State
@@ -40,6 +40,12 @@ class SmtpLimits:
     """The connection is closed with the last of them."""
     errors: int = 20
     """Commands that no honest client sends; the connection is closed with the last of them."""
+    discard_bytes: int = DISCARD_BYTES
+    """What is read of a message above the limit, so that its sender hears why; then the connection is closed."""
+    commands_before_login: int = 50
+    """Of any kind, on submission; the apps need five."""
+    idle_commands: int = 200
+    """Commands that bring no message nearer, since the last message."""
 
 
 @dataclass(slots=True)
@@ -61,6 +67,8 @@ class Dialogue:
     farewell: Refusal | None = None
     errors: int = 0
     login_failures: int = 0
+    commands: int = 0
+    idle_commands: int = 0
     output: bytearray = field(default_factory=bytearray)
 
     @property
@@ -87,6 +95,15 @@ class Dialogue:
         self.errors += refusal not in NOT_COUNTED
         if self.errors >= self.limits.errors:
             self.close(replies.TOO_MANY_ERRORS)
+
+    def count_command(self, *, is_idle: bool) -> bool:
+        """Whether one more command may be obeyed; if not, the dialogue is over. NOOP, RSET and alike cost us more than the peer."""
+        self.commands += 1
+        self.idle_commands += is_idle
+        is_stranger = self.role is Role.SUBMISSION and self.login is None
+        if self.idle_commands > self.limits.idle_commands or (is_stranger and self.commands > self.limits.commands_before_login):
+            self.close(replies.TOO_MANY_COMMANDS)
+        return self.state is not State.CLOSED
 
     def refuse_login(self, refusal: Refusal) -> None:
         """Nobody is logged in; a permanent refusal counts as a failure, a busy relay's does not."""

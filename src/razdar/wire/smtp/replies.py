@@ -59,6 +59,8 @@ TOO_MANY_UNKNOWN = Refusal(450, "4.7.1", "Too many unknown recipients in a short
 TOO_BIG = Refusal(552, "5.3.4", "The message is too big")
 TOO_MANY_RECIPIENTS = Refusal(452, "4.5.3", "Too many recipients, send the rest in another message")
 MAILBOX_FULL = Refusal(552, "5.2.2", "The mailbox is full")
+OVERLOADED = Refusal(452, "4.3.1", "Too many large messages at this moment, try again soon")
+OVERLOADED_CLOSING = Refusal(421, "4.3.1", "Too many large messages at this moment, closing the connection")
 STORE_FULL = Refusal(452, "4.3.1", "Out of disk space, try again later")
 STORE_UNAVAILABLE = Refusal(451, "4.3.0", "The message could not be stored, try again later")
 
@@ -66,7 +68,6 @@ STORE_UNAVAILABLE = Refusal(451, "4.3.0", "The message could not be stored, try 
 
 NO_SUCH_USER = Refusal(550, "5.1.1", "There is no such user")
 NO_RECIPIENT = Refusal(550, "5.1.1", "None of the recipients can receive messages")
-NOT_REACHABLE = Refusal(550, "5.4.4", "This relay does not reach other relays yet")
 NOT_REACHABLE = Refusal(550, "5.4.4", "That domain cannot be reached from here")
 NOT_LOCAL = Refusal(550, "5.7.1", "Relaying denied")
 NOT_YOUR_ADDRESS = Refusal(553, "5.7.1", "The sender must be the address that is logged in")
@@ -103,9 +104,10 @@ NO_VALID_RECIPIENT = Refusal(554, "5.5.1", "No recipient was accepted")
 
 INTERNAL_ERROR = Refusal(451, "4.3.0", "Something went wrong here, try again later")
 TOO_MANY_ERRORS = Refusal(421, "4.7.0", "Too many errors, closing the connection")
+TOO_MANY_COMMANDS = Refusal(421, "4.7.0", "Too many commands without a message, closing the connection")
 TOO_MANY_LOGINS = Refusal(421, "4.7.0", "Too many failed logins, closing the connection")
 TIMED_OUT = Refusal(421, "4.4.2", "Nothing heard for too long, closing the connection")
-FULL_FOR_NOW = Refusal(421, "4.3.1", "Out of disk space, try again later")
+FULL_FOR_NOW = Refusal(421, "4.3.1", "Out of disk space for now, try again later")
 SHUTTING_DOWN = Refusal(421, "4.3.2", "The relay is shutting down, try again soon")
 
 

@@ -14,7 +14,7 @@ from razdar.model.verdict import Refusal, Verdict
 from razdar.wire.frames import BareNewline, LineFramer, LineTooLong
 from razdar.wire.smtp import replies
 from razdar.wire.smtp.answers import settle
-from razdar.wire.smtp.content import ContentReader
+from razdar.wire.smtp.content import ContentReader, Endless
 from razdar.wire.smtp.dialogue import Dialogue, Role, SmtpLimits
 from razdar.wire.smtp.events import Closed, Event, MessageReceived, TlsRequested
 from razdar.wire.smtp.states import State
@@ -49,6 +49,13 @@ class SmtpSession:
     def buffered_bytes(self) -> int:
         """Received and not read yet, because an event waits for its answer. The message in progress does not count."""
         return len(self._lines)
+
+    @property
+    def held_bytes(self) -> int:
+        """All that is kept of what the client sent, the message in progress and one that waits for its answer included."""
+        dialogue = self._dialogue
+        held = len(self._lines) + (dialogue.content.held_bytes if dialogue.content is not None else 0)
+        return held + (len(dialogue.event.content) if isinstance(dialogue.event, MessageReceived) else 0)
 
     def receive(self, data: bytes) -> None:
         """Everything that needs no answer is done; see `next_event` and `take_output`."""
@@ -105,6 +112,10 @@ class SmtpSession:
         """The client said nothing for too long."""
         self._end(replies.TIMED_OUT)
 
+    def give_up(self) -> None:
+        """There is no memory left for what the client sends."""
+        self._end(replies.OVERLOADED_CLOSING)
+
     def shut_down(self) -> None:
         """The relay stops. An event that waits for its answer still gets it, so that no accepted message is sent twice."""
         self._end(replies.SHUTTING_DOWN)
@@ -128,6 +139,8 @@ class SmtpSession:
             self._dialogue.close(replies.BARE_NEWLINE)
         except LineTooLong:
             self._dialogue.close(replies.LINE_TOO_LONG)
+        except Endless:
+            self._dialogue.close(replies.TOO_BIG)
         if self._dialogue.state in _DEAF:
             self._lines.take_rest()  # STARTTLS injection (CVE-2011-0411) ends here
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from razdar.model.address import Address, parse_address
+from razdar.model.address import Address, parse_address, undeliverable
 from razdar.model.verdict import Refusal
 from razdar.wire.smtp import replies
 from razdar.wire.smtp.states import VERBS, Verb
@@ -26,7 +26,7 @@ _MAIL_PARAMETERS: _Known = {
     "SMTPUTF8": re.compile(r""),  # RFC 6531
     "AUTH": re.compile(r".+"),  # RFC 4954 section 5: read and not trusted, as if it were <>
 }
-_RCPT_PARAMETERS: _Known = {}  # NOTIFY and ORCPT come with DSN
+_RCPT_PARAMETERS: _Known = {}  # no NOTIFY, no ORCPT: DSN is not announced (docs/specifications.md)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +62,19 @@ def parse_mail(argument: str) -> Mail | Refusal:
     return Mail(sender, int(parameters["SIZE"]) if "SIZE" in parameters else None)
 
 
-def parse_rcpt(argument: str, hostname: str) -> Address | Refusal:
-    """`TO:<forward-path> parameters`; `postmaster` may stand alone (RFC 5321 section 4.1.1.3)."""
+def parse_rcpt(argument: str, hostname: str, *, keeps_unfit: bool = False) -> Address | Refusal:
+    """`TO:<forward-path> parameters`; `postmaster` may stand alone (RFC 5321 section 4.1.1.3).
+
+    `keeps_unfit`: what is no address but can be printed is taken too, for the delivery report: a client gives up a whole message over one
+    refused recipient (docs/interop.md, fact 5).
+    """
     found = _RCPT.fullmatch(argument)
     if found is None:
         return replies.BAD_RCPT_SYNTAX
     is_postmaster = found[1].lower() == "postmaster"
     recipient = Address("postmaster", hostname.lower()) if is_postmaster else parse_address(found[1])
+    if recipient is None and keeps_unfit:
+        recipient = undeliverable(found[1].encode("latin-1").decode("utf-8", "replace"))
     if recipient is None:
         return replies.BAD_RECIPIENT_ADDRESS
     parameters = _parse_parameters(found[2] or "", _RCPT_PARAMETERS)

@@ -7,16 +7,21 @@ from collections.abc import Callable, Mapping
 
 from razdar.model.verdict import Refusal
 from razdar.wire.smtp import replies, sasl, syntax
-from razdar.wire.smtp.dialogue import Dialogue
+from razdar.wire.smtp.dialogue import Dialogue, Role
 from razdar.wire.smtp.events import Closed, ContentOffered, LoginOffered, RecipientOffered, SenderOffered, TlsRequested
 from razdar.wire.smtp.states import ENDS_CONNECTION, TABLE, State, Verb
 
 Action = Callable[[Dialogue, str], None]
 
+SMALL_TALK = frozenset({Verb.EHLO, Verb.HELO, Verb.RSET, Verb.NOOP, Verb.HELP, Verb.VRFY})
+"""Counted since the last message. A client that keeps a connection warm sends one of them for each message."""
+
 
 def obey(dialogue: Dialogue, line: bytes) -> None:
     """The command line is dealt with according to the table."""
     verb, argument = syntax.split_command(line)
+    if not dialogue.count_command(is_idle=verb in SMALL_TALK):
+        return
     verdict = replies.UNKNOWN_COMMAND if verb is None else TABLE[dialogue.state][verb]
     if not isinstance(verdict, Refusal):
         assert verb is not None
@@ -119,7 +124,7 @@ def mail(dialogue: Dialogue, argument: str) -> None:
 
 def rcpt(dialogue: Dialogue, argument: str) -> None:
     """RFC 5321 section 4.1.1.3; too many are refused one by one, the others stay (section 4.5.3.1.10)."""
-    recipient = syntax.parse_rcpt(argument, dialogue.hostname)
+    recipient = syntax.parse_rcpt(argument, dialogue.hostname, keeps_unfit=dialogue.role is Role.SUBMISSION)
     if isinstance(recipient, Refusal):
         dialogue.blame(recipient)
     elif len(dialogue.recipients) >= dialogue.limits.recipients:
