@@ -147,6 +147,7 @@ class World:
         self.shares = ShareBook()
         self.woken: list[AccountId] = []
         self.paused_s: list[float] = []
+        self.is_frozen = False
         self.calendar = Calendar(store, self.clock, 1)
         self.addresses, self.logins = AddressCache(bytes(32)), LoginCache(bytes(32))
         self.accounts = self.make_accounts()
@@ -168,7 +169,7 @@ class World:
             self._pause,
         )
         rates = RateBook(self.settings.send_per_minute, self.settings.send_burst)
-        self.submit = Submit(self.deliver, rates, self.crew, self.clock, lambda: self.settings)
+        self.submit = Submit(self.deliver, rates, self.crew, self.clock, lambda: self.settings, self._pause)
         self.folders = Folders(store, self.bus)
         self.mailboxes = Mailboxes(store, self.bus, self.crew, self.folders, self.shares, self.entropy, lambda: self.settings)
         self.appender = Appender(self.mailboxes, self.submit, self.calendar, self.clock)
@@ -177,7 +178,9 @@ class World:
         self.tokens = Tokens(store, self.calendar, self.token_news.append)
 
     async def _pause(self, seconds: float) -> None:
+        """`paused_s` counts; the clock goes on unless `is_frozen`."""
         self.paused_s.append(seconds)
+        self.clock.monotonic_s += 0 if self.is_frozen else seconds
         await asyncio.sleep(0)
 
     @property

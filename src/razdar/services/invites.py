@@ -51,14 +51,14 @@ class Invites:
         self._domain = domain
 
     async def make(self, uses: int, days: int) -> str:
-        """A new token, good for `uses` accounts during `days` relay days."""
+        """A new token, good for `uses` accounts during `days` relay days; the day that is running does not count."""
         token = base64.urlsafe_b64encode(self._entropy(TOKEN_BYTES)).rstrip(b"=").decode()
-        await self._store.put_invite(digest(token), uses, self._calendar.day + days)
+        await self._store.put_invite(digest(token), uses, self._calendar.day + 1 + days)
         return token
 
     async def uses(self, token: str) -> int:
-        """How many accounts the token can still make."""
-        return await self._store.invite_uses(digest(token))
+        """How many accounts the token can still make; none where registration is closed, which is stronger than any invite."""
+        return 0 if self._settings().registration == "closed" else await self._store.invite_uses(digest(token))
 
     async def offer(self) -> tuple[Address, str] | Refusal:
         """A name and a password for anybody who asks, where registration is open; the first login makes the account."""
@@ -70,20 +70,22 @@ class Invites:
 
     async def claim(self, token: str) -> tuple[Address, str] | Refusal:
         """The account exists and one use is gone; or a refusal, and nothing happened. Raises `CrewBusy`, `StoreUnavailable`."""
-        for _ in range(MAX_TRIES):
-            if not await self.uses(token):
-                return INVITE_USED_UP
+        return await self._claim(token) if await self.uses(token) else INVITE_USED_UP
+
+    async def _claim(self, token: str) -> tuple[Address, str] | Refusal:
+        for _ in range(MAX_TRIES):  # a made-up name may be taken, once in 36**9 times
             address, password = self.credentials()
             account = await self._directory.identify(address)
             record = await self._accounts.new_record(account, password)
             if await self._store.claim_invite(digest(token), record):
                 return address, password
+            if not await self._store.invite_uses(digest(token)):
+                break
         return INVITE_USED_UP
 
     async def direct(self) -> tuple[Address, str]:
-        """An account made at once, for one phone that scans its code inside the app."""
-        token = await self.make(uses=1, days=1)
-        claimed = await self.claim(token)
+        """An account made at once, for one phone that scans its code inside the app. The operator asks, so it is made in any case."""
+        claimed = await self._claim(await self.make(uses=1, days=1))
         if isinstance(claimed, Refusal):
             raise RuntimeError("a fresh invite was refused")
         return claimed

@@ -1,7 +1,7 @@
 """Submission: somebody who is logged in hands us a message (RFC 6409). Policies decide, in the order of what they cost."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from razdar.model.address import Address
 from razdar.model.message import Envelope
@@ -26,12 +26,21 @@ INLINE_BYTES = 262_144
 class Submit:
     """From a logged-in client to the mailboxes of this relay; other relays come later."""
 
-    def __init__(self, deliver: Deliver, rates: RateBook, crew: Crew, clock: Clock, settings: Callable[[], Settings]) -> None:
+    def __init__(
+        self,
+        deliver: Deliver,
+        rates: RateBook,
+        crew: Crew,
+        clock: Clock,
+        settings: Callable[[], Settings],
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._deliver = deliver
         self._crew = crew
         self._rates = rates
         self._clock = clock
         self._settings = settings
+        self._pause = pause
 
     @property
     def is_full(self) -> bool:
@@ -58,7 +67,7 @@ class Submit:
         while not self.may_send(login):
             if waited_s + pause_s > PATIENCE_S:
                 return replies.RATE_EXCEEDED
-            await asyncio.sleep(pause_s)
+            await self._pause(pause_s)
             waited_s += pause_s
         return ACCEPT
 
