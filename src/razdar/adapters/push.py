@@ -16,8 +16,9 @@ class HttpPushGate:
 
     async def notify(self, token: bytes) -> PushOutcome:
         try:
-            answer = await self._client.post(self._url, content=token)
-        except httpx.HTTPError:
+            async with self._client.stream("POST", self._url, content=token) as answer:
+                pass  # only the status is of interest; a body, however long, is not read
+        except (httpx.HTTPError, httpx.InvalidURL, OSError):
             return PushOutcome.FAILED
         if answer.status_code == httpx.codes.OK:
             return PushOutcome.DELIVERED

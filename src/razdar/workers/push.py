@@ -1,19 +1,21 @@
 """Wakes up phones: who got mail is queued in RAM, tokens are read from the store, wake-ups go out.
 
 A wake-up that fails is tried again after 8, 64, 512 … seconds and given up after five hours; by then the phone has woken up by itself. The
-queue is bounded and holds nothing on disk: a lost wake-up delays a message, it loses none. During a cut all of this fails quietly.
+queue is bounded and holds nothing on disk: a lost wake-up delays a message, it loses none. During a cut all of this fails quietly, and
+quickly: when a whole handful cannot be reached, the rest of the round is put off without trying.
 """
 
 import asyncio
 import heapq
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from razdar.model.ids import AccountId
 from razdar.ports.clock import Clock
 from razdar.ports.push import PushGate, PushOutcome
-from razdar.ports.store import Store
+from razdar.ports.store import Store, StoreUnavailable
 
 FIRST_DELAY_S = 8.0
 GIVE_UP_S = 5 * 3600.0
@@ -71,12 +73,18 @@ class Pusher:
         now = self._clock.monotonic()
         while self._accounts:
             account, _ = self._accounts.popitem(last=False)
-            await self._schedule(account, now)
+            with suppress(StoreUnavailable):
+                await self._schedule(account, now)
         due = []
         while self._attempts and self._attempts[0].due <= now:
             due.append(heapq.heappop(self._attempts))
-        for start in range(0, len(due), AT_ONCE):
-            await asyncio.gather(*(self._try(attempt) for attempt in due[start : start + AT_ONCE]))
+        while due:
+            some, due = due[:AT_ONCE], due[AT_ONCE:]
+            reached = await asyncio.gather(*(self._try(attempt) for attempt in some))
+            if len(some) == AT_ONCE and not any(reached):
+                for attempt in due:
+                    self._put_off(attempt)
+                return
 
     async def _wait(self) -> None:
         timeout = None
@@ -90,23 +98,38 @@ class Pusher:
         self._news.clear()
 
     async def _schedule(self, account: AccountId, now: float) -> None:
-        tokens = await self._store.tokens(account)
-        if not tokens:
-            self._tokenless[account] = None
-            if len(self._tokenless) > TOKENLESS_MAX:
-                self._tokenless.popitem(last=False)
+        self._tokenless[account] = None  # before looking: a token that is added meanwhile takes it away again
+        if len(self._tokenless) > TOKENLESS_MAX:
+            self._tokenless.popitem(last=False)
+        try:
+            tokens = await self._store.tokens(account)
+        except StoreUnavailable:
+            self._tokenless.pop(account, None)
+            raise
+        if tokens:
+            self._tokenless.pop(account, None)
         for token in tokens:
             if token not in self._waiting and len(self._attempts) < WAITING_MAX:
                 self._waiting.add(token)
                 heapq.heappush(self._attempts, _Attempt(now, FIRST_DELAY_S, now, account, token))
 
-    async def _try(self, attempt: _Attempt) -> None:
+    async def _try(self, attempt: _Attempt) -> bool:
+        """Whether the service was reached."""
         outcome = await self._gate.notify(attempt.token)
-        if outcome is PushOutcome.FORGOTTEN:
-            await self._store.forget_token(attempt.account, attempt.token)
-        if outcome is PushOutcome.FAILED and attempt.due + attempt.delay_s - attempt.began < GIVE_UP_S:
-            attempt.due = self._clock.monotonic() + attempt.delay_s
-            attempt.delay_s *= 8
-            heapq.heappush(self._attempts, attempt)
-            return
+        if outcome is PushOutcome.FAILED:
+            self._put_off(attempt)
+            return False
         self._waiting.discard(attempt.token)
+        if outcome is PushOutcome.FORGOTTEN:
+            with suppress(StoreUnavailable):  # the service will say so again
+                await self._store.forget_token(attempt.account, attempt.token)
+        return True
+
+    def _put_off(self, attempt: _Attempt) -> None:
+        """Tried again later, or given up."""
+        if attempt.due + attempt.delay_s - attempt.began >= GIVE_UP_S:
+            self._waiting.discard(attempt.token)
+            return
+        attempt.due = self._clock.monotonic() + attempt.delay_s
+        attempt.delay_s *= 8
+        heapq.heappush(self._attempts, attempt)
