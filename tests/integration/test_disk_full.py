@@ -138,7 +138,6 @@ async def _start_on_a_full_disk(relay: Relay, is_killed: bool) -> None:
 
 
 @pytest.mark.namespace
-@pytest.mark.xfail(strict=True, reason="opening the store does not use the reserve yet")
 def test_start_on_the_reserve_alone(tmp_path: Path) -> None:
     """Another program took every byte while the relay was down; the reserve is there for this."""
     relay = Relay(tmp_path / "relay", settings=SETTINGS)

@@ -65,7 +65,7 @@ def _number(
         if uid is not None:
             next_uids[entry.mailbox] = uid + 1
             uids[entry.mailbox] = Uid(uid)
-            rows.append(Row(entry.mailbox, Uid(uid), delivery.body.expires, entry.seal))
+            rows.append(Row(entry.mailbox, Uid(uid), delivery.last_day, entry.seal))
             balance += entry.share
     if uids:
         bodies.append((delivery.body, balance & BALANCE_MASK))

@@ -85,9 +85,10 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     """The one connection that writes. The file exists afterwards, readable by its owner only, the log and its index like it."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     connection = connect(path)
-    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-    connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if connection.execute("PRAGMA page_count").fetchone() == (0,):  # these would write to a store that may be too new for us
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute("PRAGMA journal_mode = WAL").fetchone()
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA wal_autocheckpoint = 0").fetchone()
     connection.execute("PRAGMA secure_delete = FAST").fetchone()

@@ -51,10 +51,21 @@ async def open_store(folder: Path, *, reserve_bytes: int, wal_bytes: int, entrop
     lock = lock_folder(folder)
     try:
         with _faults():
-            return SqliteStore(folder, lock, reserve_bytes, wal_bytes, entropy)
+            return _open(folder, lock, reserve_bytes, wal_bytes, entropy)
     except BaseException:
         os.close(lock)
         raise
+
+
+def _open(folder: Path, lock: int, reserve_bytes: int, wal_bytes: int, entropy: Entropy) -> "SqliteStore":
+    """Opening takes some space for the log's index; if others left none at all, the reserve is for this."""
+    try:
+        return SqliteStore(folder, lock, reserve_bytes, wal_bytes, entropy)
+    except sqlite3.Error as error:
+        reserve = Reserve(folder, reserve_bytes)
+        if not (is_of_the_disk(error) and reserve.is_disk_full() and reserve.take() and reserve.release()):
+            raise
+    return SqliteStore(folder, lock, reserve_bytes, wal_bytes, entropy)
 
 
 class SqliteStore(Store):
@@ -66,12 +77,16 @@ class SqliteStore(Store):
         self._entropy = entropy
         path = folder / "store.db"
         self._connection = connect_writer(path)
-        migrate(self._connection)
         self._reserve = Reserve(folder, reserve_bytes)
-        self._reserve.take()
-        lineage = Lineage(folder, self._connection)
-        self.was_restored = lineage.begin(self._connection)
-        """Whether the database is an earlier copy that was put back; all UIDVALIDITY values are new then."""
+        try:
+            migrate(self._connection)
+            self._reserve.take()
+            lineage = Lineage(folder, self._connection)
+            self.was_restored = lineage.begin(self._connection)
+            """Whether the database is an earlier copy that was put back; UIDs have jumped ahead then."""
+        except BaseException:
+            self._connection.close()
+            raise
         self._near, self._far = connect_reader(path), connect_reader(path)
         self._thread = ThreadPoolExecutor(1, "store reader")
         self._fresh = FreshBodies()
