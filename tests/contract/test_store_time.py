@@ -3,10 +3,10 @@
 import asyncio
 
 import pytest
-from tests.contract.stores import BODY, account, account_id, deliver, folder, record, used
+from tests.contract.stores import BODY, account, account_id, deliver, delivery, folder, record, used
 
 from razdar.model.ids import BodyId
-from razdar.ports.store import Store
+from razdar.ports.store import Body, Delivery, Removal, Store
 
 pytestmark = pytest.mark.anyio
 
@@ -34,6 +34,20 @@ async def test_a_message_goes_on_its_day_and_not_before(store: Store) -> None:
     assert await store.uids(anna) == []
     assert await store.body(BODY) is None
     assert await store.expire() == 0
+
+
+async def test_an_entry_may_outlive_its_body(store: Store) -> None:
+    """So that its day does not tell a large message."""
+    inbox = await account(store, "anna")
+    (entry,) = delivery([inbox], expires=2, charge=4).entries
+    (uids,) = await store.deliver([Delivery(Body(BODY, b"large", 2), [entry], entries_expire=4)])
+    assert [each.expires for each in await store.entries(inbox)] == [4]
+    await store.next_day()
+    assert await store.expire() == 1
+    assert await store.body(BODY) is None
+    assert await store.uids(inbox) == [1]
+    assert await store.remove(inbox, [Removal(uids[inbox], BODY, 4)]) == [1]
+    assert await used(store, inbox) == 0
 
 
 async def test_expiry_leaves_the_others(store: Store) -> None:

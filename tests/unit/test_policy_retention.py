@@ -3,7 +3,7 @@
 import pytest
 
 from razdar.policy.metadata import server_metadata
-from razdar.policy.retention import ACCOUNT_STEP_DAYS, account_expiry, message_expiry
+from razdar.policy.retention import ACCOUNT_STEP_DAYS, account_expiry, entry_expiry, message_expiry
 from razdar.settings import Settings
 
 SETTINGS = Settings()
@@ -14,6 +14,13 @@ def test_messages_stay_their_whole_time() -> None:
     assert message_expiry(5, 3000, SETTINGS) == 26
     assert message_expiry(5, 199_999, SETTINGS) == 26
     assert message_expiry(5, 200_000, SETTINGS) == 13
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, Settings(keep_days=3, keep_large_days=9)])
+def test_the_day_of_an_entry_does_not_tell_a_large_message(settings: Settings) -> None:
+    """A day of their own would show who shares a large message (tests/linkage); and no entry goes before its body."""
+    days = {message_expiry(5, size_bytes, settings) for size_bytes in (3000, 200_000)}
+    assert entry_expiry(5, settings) == max(days)
 
 
 def test_the_time_is_a_setting() -> None:

@@ -403,3 +403,19 @@ async def test_a_clock_that_is_a_year_wrong_changes_nothing_but_dates(world: Wor
         assert await world.send(anna, boris, NOBODY, seed=year) == ACCEPT
     entries = await world.store.entries(MailboxId(boris.account))
     assert {entry.expires for entry in entries} == {1 + 1 + world.settings.keep_days}
+
+
+async def test_the_day_of_a_large_message_is_that_of_any_other(world: World) -> None:
+    """Else it would show who shares it (docs/storage.md, linkage). Its body goes early all the same, and then it is told as gone."""
+    world.change(large_bytes=20_000)
+    anna, boris = await world.members("anna", "boris")
+    assert await world.send(anna, boris, size_bytes=30_000) == ACCEPT
+    assert await world.send(anna, boris, seed=1) == ACCEPT
+    inbox = MailboxId(boris.account)
+    assert len({entry.expires for entry in await world.store.entries(inbox)}) == 1
+    for _ in range(1 + world.settings.keep_large_days):
+        await world.store.next_day()
+    await world.store.expire()
+    assert (await world.store.totals()).bodies == 1
+    assert len(await world.read(boris)) == 1
+    assert await world.uids(boris) == [2]

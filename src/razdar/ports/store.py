@@ -66,7 +66,7 @@ class Entry:
     seal: bytes
     """`vault.seal.SEAL_BYTES` bytes, always."""
     expires: int
-    """Relay day on which it goes, the same as its body's."""
+    """Relay day on which it goes; its body may go earlier (`Delivery.entries_expire`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,14 @@ class Delivery:
 
     body: Body
     entries: Sequence[NewEntry]
+    entries_expire: int = 0
+    """Relay day on which the entries go, if that is later than their body's. Entries of large messages stay as long as others: a day of their
+    own would tell who got the same large message (docs/storage.md, linkage)."""
+
+    @property
+    def last_day(self) -> int:
+        """Relay day on which the entries go."""
+        return max(self.body.expires, self.entries_expire)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from razdar.model.ids import Uid
 from razdar.model.message import EntrySecret, Flag
 from razdar.model.verdict import Refusal
-from razdar.policy.retention import message_expiry
+from razdar.policy.retention import entry_expiry, message_expiry
 from razdar.ports.bus import Added
 from razdar.ports.clock import Clock
 from razdar.ports.store import Body, Delivery, Entry, NewEntry
@@ -48,11 +48,12 @@ class Appender:
         secret = with_flags(EntrySecret(body, content_key, len(message), date, charge=units, share=share), flags, known)
         blob = await shared.crew.run(lambda: encrypt_body(content_key, message))
         expires = message_expiry(self._calendar.day, len(message), shared.settings())
+        last_day = entry_expiry(self._calendar.day, shared.settings())
         entry = NewEntry(folder.id, seal(login.public_key, secret), units, share)
-        [assigned] = await shared.store.deliver([Delivery(Body(body, blob, expires), (entry,))])
+        [assigned] = await shared.store.deliver([Delivery(Body(body, blob, expires), (entry,), last_day)])
         if folder.id not in assigned:
             raise FolderRefused("There is no folder of that name", "TRYCREATE")
         uid = assigned[folder.id]
         shared.deleted.mark(folder.id, uid, bool(secret.flags & Flag.DELETED))
-        shared.bus.publish(folder.id, Added((Entry(uid, entry.seal, expires),)))
+        shared.bus.publish(folder.id, Added((Entry(uid, entry.seal, last_day),)))
         return uid

@@ -19,7 +19,7 @@ from razdar.model.message import EntrySecret
 from razdar.model.verdict import Refusal
 from razdar.policy.quota import ShareBook, charge, is_full
 from razdar.policy.rate import RateBook
-from razdar.policy.retention import message_expiry
+from razdar.policy.retention import entry_expiry, message_expiry
 from razdar.ports.bus import Added, Bus
 from razdar.ports.clock import Clock, Entropy
 from razdar.ports.crew import Crew, CrewBusy
@@ -214,6 +214,7 @@ class Deliver:
     async def _seal(self, members: Sequence[tuple[Address | None, MailboxId, bytes]], message: bytes) -> _Parcel:
         size = len(message)
         expires = message_expiry(self._calendar.day, size, self._settings())
+        last_day = entry_expiry(self._calendar.day, self._settings())
         body = random_body_id(self._entropy)
         content_key = self._entropy(32)
         now = self._clock.now()
@@ -226,7 +227,7 @@ class Deliver:
                 units, share = charge(size, quota, self._entropy(4)), random_share(self._entropy)
                 secret = EntrySecret(body, content_key, size, now, charge=units, share=share)
                 entries.append(NewEntry(mailbox, seal(public_key, secret), units, share))
-            return Delivery(Body(body, blob, expires), entries)
+            return Delivery(Body(body, blob, expires), entries, last_day)
 
         if len(members) <= INLINE_SEALS and size <= INLINE_BYTES:
             delivery = work()
@@ -264,7 +265,7 @@ class Deliver:
                 if uid is None:
                     missed += [address] if address is not None else []
                 else:
-                    self._announce(entry, uid, parcel.delivery.body.expires)
+                    self._announce(entry, uid, parcel.delivery.last_day)
         return missed
 
     def _announce(self, entry: NewEntry, uid: Uid, expires: int) -> None:

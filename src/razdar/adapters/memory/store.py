@@ -112,7 +112,7 @@ class MemoryStore(Store):
         for entry in delivery.entries:
             folder = self._state.folder(entry.mailbox)
             if folder is not None:
-                uids[entry.mailbox] = folder.add(entry.seal, body.expires, entry.charge)
+                uids[entry.mailbox] = folder.add(entry.seal, delivery.last_day, entry.charge)
                 balance += entry.share
         if uids:
             self._state.bodies[body.id] = StoredBody(body.blob, body.expires, 0)
