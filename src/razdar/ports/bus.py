@@ -10,7 +10,10 @@ from razdar.ports.store import Entry
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """New entries, by ascending UID."""
+    """New entries, by ascending UID, also from one change of a mailbox to the next.
+
+    The store answers deliveries, copies and moves in the order of their UIDs; whoever publishes does so before waiting for anything else.
+    """
 
     entries: Sequence[Entry]
 
