@@ -17,8 +17,8 @@ def message_expiry(day: int, size_bytes: int, settings: Settings) -> int:
 def entry_expiry(day: int, settings: Settings) -> int:
     """Relay day on which the entry of a message in a mailbox goes: the same for messages of every size.
 
-    This day is stored in clear. If large messages had a shorter one, everybody with one on that day would be seen to share it; a group of thirty
-    that got one large message was found that way (tests/linkage). The body still goes early, and its entry is skipped from then on.
+    This day is stored in clear. If large messages had a shorter one, everybody with one on that day would be seen to share it; groups of
+    thirty were found that way (tests/linkage). The body still goes early, and its entry is skipped from then on.
     """
     return day + 1 + max(settings.keep_days, settings.keep_large_days)
 

@@ -97,8 +97,8 @@ class Delivery:
     body: Body
     entries: Sequence[NewEntry]
     entries_expire: int = 0
-    """Relay day on which the entries go, if that is later than their body's. Entries of large messages stay as long as others: a day of their
-    own would tell who got the same large message (docs/storage.md, linkage)."""
+    """Relay day on which the entries go, if that is later than their body's. Entries of large messages stay as long as others: a day of
+    their own would tell who got the same large message (docs/storage.md, linkage)."""
 
     @property
     def last_day(self) -> int:
