@@ -4,7 +4,9 @@ import ipaddress
 import socket
 
 import pytest
+from tests.lab.namespace import own_address
 
+from razdar.adapters import addresses
 from razdar.adapters.addresses import own_addresses
 
 
@@ -26,6 +28,18 @@ def test_nothing_is_named_twice() -> None:
     found = own_addresses(["::", "0.0.0.0", "127.0.0.1"])
     assert len(set(found)) == len(found)
     assert found[0] == "127.0.0.1"
+
+
+def test_every_interface_is_found_without_netlink() -> None:
+    """A service under RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX cannot open a netlink socket, which `socket.if_nameindex` does."""
+    assert "127.0.0.1" in addresses._interfaces4()
+    assert all(ipaddress.IPv4Address(each) for each in addresses._interfaces4())
+
+
+@pytest.mark.namespace
+def test_several_addresses_of_one_interface_are_all_found() -> None:
+    with own_address("192.0.2.77"), own_address("192.0.2.78"):
+        assert {"192.0.2.77", "192.0.2.78"} <= set(own_addresses(["0.0.0.0"]))
 
 
 @pytest.mark.namespace
