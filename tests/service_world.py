@@ -93,6 +93,10 @@ class StagedStore:
         self.looks_late = True
         self._random = random.Random(f"turns {seed}")
 
+    @property
+    def is_full(self) -> bool:
+        return self.inner.is_full
+
     def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
         method = getattr(self.inner, name)
 

@@ -1,6 +1,6 @@
 """What devices hear over the bus comes in the order of UIDs, whoever puts messages into a mailbox at the same moment.
 
-A client counts messages by what it was told, so news of UID 7 after news of UID 8 could not be told any more. The bus orders nothing itself:
+A client counts messages by what it was told, so news of UID 7 after news of UID 8 could not be told any more. The bus orders nothing:
 this rests on the store, which answers changes in the order in which it made them, and on services that tell before they wait for anything
 else. Here it is tried on the real store, whose writer is another thread.
 """
