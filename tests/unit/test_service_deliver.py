@@ -52,6 +52,13 @@ async def test_one_body_for_all(world: World) -> None:
     assert len({message for login in others for message in await world.read(login)}) == 1
 
 
+async def test_a_message_without_failures_costs_two_looks(world: World) -> None:
+    anna, boris = await world.members("anna", "boris")
+    world.staged.calls.clear()
+    await world.send(anna, boris)
+    assert world.staged.calls["recipients"] == 2
+
+
 async def test_a_recipient_named_twice_gets_one(world: World) -> None:
     anna, boris = await world.members("anna", "boris")
     assert await world.send(anna, boris, boris, boris) == ACCEPT

@@ -238,8 +238,8 @@ class Deliver:
     async def _reports(self, sender: Sender, failures: Sequence[Failure], message: bytes) -> list[_Parcel]:
         """One report on everybody who was missed, or none: about the sender's own copy, or into a mailbox that is full, there is none."""
         failures = [failure for failure in failures if failure[0] != sender.address]
-        known = (await self._store.recipients([sender.account])).get(sender.account)
-        if not failures or known is None:
+        known = (await self._store.recipients([sender.account])).get(sender.account) if failures else None
+        if known is None:
             return []
         report = delivery_report(
             reporting_domain=self._domain,
