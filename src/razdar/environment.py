@@ -23,7 +23,13 @@ from pathlib import Path
 from razdar.model.trouble import Trouble
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-_INSTALLED = {"up": "", "invite": "", "check": "", "backup": "", "restore": "", "try": "-try", "test": "-test", "bench": "-test"}
+_INSTALLED = {
+    **dict.fromkeys(("up", "invite", "check", "backup", "restore"), ""),
+    **dict.fromkeys(("audit", "wheel"), "-release"),
+    "try": "-try",
+    "test": "-test",
+    "bench": "-test",
+}
 """Commands that need more than the standard library, and the environment of each."""
 _STAMP = "razdar-stamp"
 _PIP = (22, 3)

@@ -21,6 +21,9 @@ _MODULES = {
     "check": "razdar.cli.check",
     "backup": "razdar.cli.backup",
     "restore": "razdar.cli.restore",
+    "audit": "razdar.cli.audit",
+    "sbom": "razdar.cli.sbom",
+    "wheel": "razdar.cli.wheel",
 }
 
 

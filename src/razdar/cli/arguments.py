@@ -168,6 +168,27 @@ COMMANDS = (
         "Runs all checks; other words go to pytest, and then pytest runs alone.",
         (_option("--quick", "تنها بخش تند، کمتر از یک دقیقه", "only the fast part, in less than a minute", action="store_true"),),
     ),
+    Command(
+        "audit",
+        "می‌پرسد آیا دربارهٔ بسته‌های قفل‌شده آسیب‌پذیری‌ای شناخته شده است؛ اینترنت می‌خواهد و تنها نام و نسخهٔ بسته‌ها را می‌فرستد.",
+        "Asks whether a vulnerability is known of the locked packages; needs the internet, and sends nothing but their names and versions.",
+        (
+            _option("--all", "بسته‌های آزمون و ساخت هم", "those for tests and building, too", action="store_true"),
+            _option("--service", "سرویسی که پرسیده می‌شود", "whom to ask", choices=("pypi", "osv"), default="pypi", metavar="pypi|osv"),
+        ),
+    ),
+    Command(
+        "sbom",
+        "فهرست بسته‌های رله را با اثر انگشت هر پرونده می‌نویسد (CycloneDX).",
+        "Writes the list of the relay's packages with the hash of every file (CycloneDX).",
+        (_option("FILE", "پرونده‌ای که ساخته می‌شود", "the file that is made", type=Path),),
+    ),
+    Command(
+        "wheel",
+        "برنامه را به‌شکل wheel می‌سازد؛ هر کس از همین متن بسازد به همان بایت‌ها می‌رسد.",
+        "Builds the program as a wheel; whoever builds from the same source gets the same bytes.",
+        (_option("DIR", "پوشه‌ای که wheel در آن گذاشته می‌شود", "the folder to put it in", type=Path),),
+    ),
     Command("bench", "سنجش کوچک سرعت؛ واژه‌ها به bench/run.py می‌رسد.", "The small benchmark; words go to bench/run.py."),
 )
 
