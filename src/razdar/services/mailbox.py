@@ -8,9 +8,9 @@ the same message at the same moment both succeed.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from weakref import WeakValueDictionary
 
 from razdar.model.ids import MailboxId, Uid
@@ -33,11 +33,21 @@ from razdar.vault.seal import SealBroken, seal
 
 INLINE_SEALS = 32  # 85 µs each
 INLINE_BYTES = 262_144
+CHANGED_AT_ONCE = 1024  # copied, moved or removed in one transaction, so that others have their turn
 EVICT_ABOVE = 0.75  # of the quota: what was fetched goes first, as on other chatmail relays
 
 
 class OverQuota(Exception):  # noqa: N818 - the account's state
     """The mailbox is full."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Messages without \\Seen, messages with \\Deleted, sizes together."""
+
+    unseen: int
+    deleted: int
+    size_bytes: int
 
 
 class Mailboxes:
@@ -92,13 +102,19 @@ class Mailboxes:
         folder = await self.folders.find(login, name)
         return None if folder is None else await OpenMailbox.open(self, login, folder, listener)
 
-    async def opened(self, login: Login, folder: Folder) -> "Sequence[Opened]":
-        """Everything in a folder that is not selected, seals opened."""
+    async def tally(self, login: Login, folder: Folder) -> Tally:
+        """What only opened seals tell of a folder. Opens all of them, a portion at a time."""
+        unseen = deleted = size_bytes = 0
         mailbox = await OpenMailbox.open(self, login, folder, lambda _: None)
         try:
-            return tuple((await mailbox.opened(mailbox.uids)).values())
+            for some in _portions(mailbox.uids):
+                for entry in (await mailbox.opened(some)).values():
+                    unseen += not entry.secret.flags & Flag.SEEN
+                    deleted += bool(entry.secret.flags & Flag.DELETED)
+                    size_bytes += entry.secret.size_bytes
         finally:
             mailbox.close()
+        return Tally(unseen, deleted, size_bytes)
 
     async def rename(self, login: Login, source: str, target: str) -> None:
         """The folder has the new name. INBOX stays: its messages go to a new folder (RFC 3501 section 6.3.5). Raises `FolderRefused`."""
@@ -308,22 +324,30 @@ class OpenMailbox:
             marked = self._shared.deleted.marked(self.folder.id)
             if marked is None:
                 marked = await self._search_deleted()
-            opened = await self.opened(marked.intersection(uids))
-            return await self._remove({uid: entry for uid, entry in opened.items() if entry.secret.flags & Flag.DELETED})
+            gone: list[Uid] = []
+            for some in _portions(marked.intersection(uids)):
+                opened = await self.opened(some)
+                gone += await self._remove({uid: entry for uid, entry in opened.items() if entry.secret.flags & Flag.DELETED})
+            return gone
 
     async def _search_deleted(self) -> frozenset[Uid]:
         """Opens everything once. What other devices mark meanwhile is noted, because the book is open before the search begins."""
         book = self._shared.deleted
         book.learn(self.folder.id, ())
         try:
-            everything = await self.opened(await self._shared.store.uids(self.folder.id))
+            found = await self._with_flag(Flag.DELETED)
         except BaseException:
             book.unlearn(self.folder.id)
             raise
-        found = frozenset(uid for uid, entry in everything.items() if entry.secret.flags & Flag.DELETED)
         for uid in found:
             book.mark(self.folder.id, uid, is_deleted=True)
         return found | (book.marked(self.folder.id) or frozenset())
+
+    async def _with_flag(self, flag: Flag) -> frozenset[Uid]:
+        found: set[Uid] = set()
+        for some in _portions(await self._shared.store.uids(self.folder.id)):
+            found.update(uid for uid, entry in (await self.opened(some)).items() if entry.secret.flags & flag)
+        return frozenset(found)
 
     async def _remove(self, entries: dict[Uid, Opened]) -> Sequence[Uid]:
         if not entries:
@@ -337,7 +361,18 @@ class OpenMailbox:
         return gone
 
     async def copy(self, uids: Iterable[Uid], target: Folder) -> dict[Uid, Uid]:
-        """Source UID → UID in `target`. Bodies are shared. Raises `OverQuota`, `FolderRefused`."""
+        """Source UID → UID in `target`. Bodies are shared. Raises `OverQuota`, `FolderRefused`; then nothing was copied."""
+        assigned: dict[Uid, Uid] = {}
+        copied: list[Removal] = []
+        try:
+            for some in _portions(uids):
+                assigned |= await self._copy_some(some, target, copied)
+        except (OverQuota, FolderRefused, StoreUnavailable, CrewBusy):  # RFC 3501 section 6.4.7: all or nothing
+            await self._take_back(target, copied)
+            raise
+        return assigned
+
+    async def _copy_some(self, uids: Sequence[Uid], target: Folder, copied: list[Removal]) -> dict[Uid, Uid]:
         opened = await self.opened(uids)
         charges = await self._shared.charge_for(self._login, [entry.secret.size_bytes for entry in opened.values()])
         secrets = {
@@ -347,12 +382,25 @@ class OpenMailbox:
         duplicates, entries = await self._duplicates(secrets, opened, target)
         assigned = dict(await self._shared.store.copy(self.folder.id, target.id, duplicates))
         await self._check_arrived(target, duplicates, assigned)
+        copied += [removal(uid, secrets[source]) for source, uid in assigned.items()]
         self._mark_arrived(target, opened, assigned)
         self._announce(target, entries, assigned)
         return assigned
 
+    async def _take_back(self, target: Folder, copied: Sequence[Removal]) -> None:
+        if copied:
+            gone = await self._shared.store.remove(target.id, copied)
+            self._shared.deleted.forget(target.id, gone)
+            self._shared.bus.publish(target.id, Removed(gone))
+
     async def move(self, uids: Iterable[Uid], target: Folder) -> dict[Uid, Uid]:
-        """As `copy`, and the messages are gone from here in the same transaction."""
+        """As `copy`, and each message is gone from here in the same transaction. If it fails, some may have been moved."""
+        assigned: dict[Uid, Uid] = {}
+        for some in _portions(uids):
+            assigned |= await self._move_some(some, target)
+        return assigned
+
+    async def _move_some(self, uids: Sequence[Uid], target: Folder) -> dict[Uid, Uid]:
         async with self._shared.lock(self.folder.id):
             opened = await self.opened(uids)
             duplicates, entries = await self._duplicates({uid: entry.secret for uid, entry in opened.items()}, opened, target)
@@ -429,6 +477,12 @@ class OpenMailbox:
 
 def _fetched(entry: Opened) -> Opened:
     return replace(entry, secret=replace(entry.secret, flags=entry.secret.flags | Flag.FETCHED))
+
+
+def _portions(uids: Iterable[Uid]) -> Iterator[list[Uid]]:
+    wanted = sorted(set(uids))
+    for start in range(0, len(wanted), CHANGED_AT_ONCE):
+        yield wanted[start : start + CHANGED_AT_ONCE]
 
 
 def removal(uid: Uid, secret: EntrySecret) -> Removal:

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 
-from razdar.model.message import Flag
 from razdar.model.verdict import Refusal
 from razdar.servers.imap.desk import Counter
 from razdar.services.accounts import Login
@@ -81,12 +80,8 @@ async def _send_status(counter: Counter, folder: Folder, items: Iterable[str]) -
     known = {"MESSAGES": record.messages, "UIDNEXT": record.uid_next, "UIDVALIDITY": record.uid_validity, "RECENT": 0}
     wanted = [item for item in items if item in known or item in _OPENING]
     if any(item in _OPENING for item in wanted):
-        secrets = [entry.secret for entry in await counter.desk.mailboxes.opened(required(counter.login), folder)]
-        known |= {
-            "UNSEEN": sum(not secret.flags & Flag.SEEN for secret in secrets),
-            "DELETED": sum(bool(secret.flags & Flag.DELETED) for secret in secrets),
-            "SIZE": sum(secret.size_bytes for secret in secrets),
-        }
+        tally = await counter.desk.mailboxes.tally(required(counter.login), folder)
+        known |= {"UNSEEN": tally.unseen, "DELETED": tally.deleted, "SIZE": tally.size_bytes}
     counter.session.untagged(r.status(folder.secret.name, {item: known[item] for item in wanted}))
 
 
