@@ -40,10 +40,12 @@ class OpenedSeals:
         self._sealed: dict[Uid, Entry] = {}  # heard of over the bus, to be opened when the client asks
         self._looks: list[set[Uid]] = []  # for each look into the store under way, what changed since it began
 
-    def arrived(self, entries: Iterable[Entry]) -> None:
+    def arrived(self, entries: Sequence[Entry]) -> None:
         """These are new; the client will probably ask for them soon."""
         if len(self._sealed) < REMEMBERED:
             self._sealed.update((entry.uid, entry) for entry in entries)
+        for look in self._looks:
+            look.update(entry.uid for entry in entries)
 
     def changed(self, uids: Iterable[Uid]) -> None:
         """What is remembered of these does not hold any more, nor what a look under way will find."""
@@ -54,10 +56,11 @@ class OpenedSeals:
             look.update(uids)
 
     def remember(self, opened: dict[Uid, Opened]) -> dict[Uid, Opened]:
-        """`find` knows these without the store, for a while. Returns them."""
+        """`find` knows these without the store, for a while, unless they are too many. Returns them."""
         if len(self._opened) + len(opened) > REMEMBERED:
             self._opened.clear()
-        self._opened.update(opened)
+        if len(opened) <= REMEMBERED:
+            self._opened.update(opened)
         return opened
 
     async def find(self, uids: Iterable[Uid]) -> dict[Uid, Opened]:
@@ -66,21 +69,26 @@ class OpenedSeals:
         result = {uid: self._opened[uid] for uid in wanted if uid in self._opened}
         result |= self.remember(_unsealed(self._key, [self._sealed.pop(uid) for uid in wanted if uid in self._sealed]))
         unknown = [uid for uid in wanted if uid not in result]
-        for start in range(0, len(unknown), LOOKED_UP_AT_ONCE):
-            result |= await self._look_up(unknown[start : start + LOOKED_UP_AT_ONCE])
-        return dict(sorted(result.items())) if unknown else result
+        if unknown:
+            result |= self.remember(await self._look_up(unknown))
+        return dict(sorted(result.items()))
 
     async def _look_up(self, uids: Sequence[Uid]) -> dict[Uid, Opened]:
+        """From the store. What changed or came since it was looked up is looked up again: nothing old is found, nothing new missed."""
+        asked = frozenset(uids)
         found: dict[Uid, Opened] = {}
-        while uids:
-            changed: set[Uid] = set()
-            self._looks.append(changed)
-            try:
-                opened = await self._unseal(await self._store.entries(self._mailbox, uids))
-            finally:
-                self._looks = [look for look in self._looks if look is not changed]
-            found |= self.remember({uid: entry for uid, entry in opened.items() if uid not in changed})
-            uids = sorted(changed.intersection(opened))
+        changed: set[Uid] = set()
+        self._looks.append(changed)
+        try:
+            while uids:
+                changed.difference_update(uids)
+                for start in range(0, len(uids), LOOKED_UP_AT_ONCE):
+                    found |= await self._unseal(await self._store.entries(self._mailbox, uids[start : start + LOOKED_UP_AT_ONCE]))
+                uids = sorted(changed.intersection(asked))
+                for uid in uids:
+                    found.pop(uid, None)
+        finally:
+            self._looks = [look for look in self._looks if look is not changed]
         return found
 
     async def _unseal(self, entries: Sequence[Entry]) -> dict[Uid, Opened]:
