@@ -1,7 +1,8 @@
-"""The linkage attacker of docs/storage.md: who shares messages with whom, asked of a seized disk. `python -m tests.linkage.attack [--json FILE]`.
+"""The linkage attacker of docs/storage.md: who shares messages with whom, asked of a seized disk.
 
-Towns come in twos: the attacker learns on one, where the answers are known to him, and is measured on the other, and the other way round. What he
-is given is the files and the server's keys; what he is measured by was recorded outside of the relay's data.
+    PYTHONPATH=src python -m tests.linkage.attack [--json FILE]
+
+plays two towns of each kind on real relays, seizes them and prints what the attacker makes of it (seized.py). Takes a few minutes.
 """
 
 import argparse
@@ -11,149 +12,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import combinations
+from dataclasses import asdict
 from pathlib import Path
 
-from tests.linkage import controls, evidence, features
-from tests.linkage.learner import Learner
-from tests.linkage.measure import Ranking, Result, difference, measure
-from tests.linkage.plan import Pair, Plan, draw_even, draw_lively
-from tests.linkage.town import Town
+from tests.linkage import controls
+from tests.linkage.measure import Result
+from tests.linkage.plan import Plan, draw_even, draw_lively
+from tests.linkage.seized import Case, MainFile, control, live_log, main_file, play, remains
 
 PEOPLE, MESSAGES, LIVELY_DAYS = 300, 1500, 4
-FAMILIES = {"activity": features.activity, "layout": features.layout, "columns": features.columns}
-Features = Mapping[str, Mapping[str, Sequence[float]]]
-"""Family → feature → one number per pair."""
-
-
-@dataclass
-class Case:
-    """One town after its seizure, and who is behind each account id."""
-
-    town: Town
-    faces: Mapping[bytes, int] = field(init=False)
-    answers: list[bool] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.faces = self.town.faces()
-        true = self.town.truth.waiting_together()
-        self.answers = [pair in true for pair in features.all_pairs(self.people)]
-
-    @property
-    def people(self) -> int:
-        return self.town.truth.people
-
-    def look(self, database: Path, *, raw: bool = False) -> Features:
-        """Everything the attacker computes from one database."""
-        seen = evidence.read(database, self.faces, self.people, raw=raw)
-        return {family: make(seen) for family, make in FAMILIES.items()}
-
-    def rank(self, scores: Sequence[float]) -> Ranking:
-        return Ranking.by(scores, features.all_pairs(self.people), self.answers, self.people)
-
-
-async def play(plans: Sequence[Plan], folder: Path) -> list[Case]:
-    """All towns at the same time, each with its own relay."""
-    towns = []
-    for number, plan in enumerate(plans):
-        (folder / str(number)).mkdir(parents=True)
-        towns.append(Town(plan, folder / str(number)))
-    try:
-        await asyncio.gather(*(town.play() for town in towns))
-    finally:
-        for town in towns:
-            town.relay.kill()
-    return [Case(town) for town in towns]
-
-
-def attack(cases: Sequence[Case], seen: Sequence[Features], families: Sequence[str]) -> list[Ranking]:
-    """For each of the two towns the ranking by what was learnt on the other one."""
-    rankings = []
-    for own, other in ((0, 1), (1, 0)):
-        lesson, exam = (_merged(seen[place], families) for place in (own, other))
-        learner = Learner.learn(lesson, cases[own].answers)
-        rankings.append(cases[other].rank(learner.scores(exam)))
-    return rankings
-
-
-def single_features(cases: Sequence[Case], seen: Sequence[Features]) -> dict[str, Result]:
-    """Each feature alone, highest first, without any learning."""
-    names = [(family, name) for family in FAMILIES for name in seen[0][family]]
-    return {
-        f"{family}: {name}": measure([case.rank(own[family][name]) for case, own in zip(cases, seen, strict=True)], draws=0)
-        for family, name in names
-    }
-
-
-def _merged(seen: Features, families: Sequence[str]) -> dict[str, Sequence[float]]:
-    return {f"{family}: {name}": values for family in families for name, values in seen[family].items()}
-
-
-@dataclass(frozen=True, slots=True)
-class MainFile:
-    """What the main database file gives away. `beyond`: precision above that of who knows the numbers of messages only, and its interval."""
-
-    everything: Result
-    activity: Result
-    layout: Result
-    beyond: tuple[float, float, float]
-    singles: Mapping[str, Result]
-
-
-def main_file(cases: Sequence[Case], seizure: str = "stopped", *, raw: bool = False) -> MainFile:
-    """`raw`: with free pages and gaps."""
-    seen = [case.look(case.town.seizures[seizure].database, raw=raw) for case in cases]
-    everything, activity, layout = (
-        attack(cases, seen, families) for families in (("activity", "layout", "columns"), ("activity",), ("layout", "columns"))
-    )
-    return MainFile(
-        measure(everything), measure(activity), measure(layout), difference(everything, activity), single_features(cases, seen)
-    )
-
-
-def control(cases: Sequence[Case], name: str, folder: Path) -> Result:
-    """The same attacker on a store that leaks."""
-    seen = []
-    for place, case in enumerate(cases):
-        (folder / str(place)).mkdir(parents=True, exist_ok=True)
-        source = case.town.seizures["stopped"].database
-        leaky = controls.make(name, source, folder / str(place), case.town.truth, case.faces)
-        seen.append(case.look(leaky))
-        leaky.unlink()
-    return measure(attack(cases, seen, tuple(FAMILIES)), draws=0)
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """What the log of the running relay named: pairs, how many of them rightly, and what a guesser would have got."""
-
-    log_bytes: int
-    commits: int
-    pairs: int
-    precision: float
-    chance: float
-
-
-def live_log(case: Case) -> Log:
-    """Entries that one commit added belong together."""
-    seizure = case.town.seizures["traffic"]
-    commits = [added for added in evidence.entries_in_log(seizure.database, seizure.log, case.faces) if added]
-    named: set[Pair] = set()
-    for added in commits:
-        named.update(combinations(sorted({row.person for row in added}), 2))
-    true = case.town.truth.arrived_together()
-    right = len(named & true) / len(named) if named else 0.0
-    return Log(seizure.log_bytes, len(commits), len(named), right, len(true) / len(case.answers))
-
-
-def remains(case: Case, seizure: str = "stopped") -> dict[str, int]:
-    """What free pages and gaps still hold."""
-    seen = evidence.read(case.town.seizures[seizure].database, case.faces, case.people, raw=True)
-    return {"entries": len(seen.rows), "bodies": len(seen.bodies), "free_pages": len(seen.free_pages), "deleted_entries": len(seen.ghosts)}
-
-
-# the report
+LOOKS = (
+    ("main file after a clean stop", "stopped", False),
+    ("main file of a running relay that pauses", "idle", False),
+    ("main file, with free pages and gaps", "stopped", True),
+)
 
 
 def _say(text: str = "") -> None:
@@ -165,67 +37,98 @@ def _say_main(title: str, found: MainFile) -> None:
     _say(f"  everything                   {found.everything}")
     _say(f"  numbers of messages only     {found.activity}")
     _say(f"  layout and columns only      {found.layout}")
-    _say(f"  beyond the numbers           {found.beyond[0]:+.3f}  [{found.beyond[1]:+.3f}, {found.beyond[2]:+.3f}]")
+    _say("  beyond the numbers           {:+.3f}  [{:+.3f}, {:+.3f}]".format(*found.beyond))
     best = max(found.singles.items(), key=lambda item: item[1].precision)
     _say(f"  best feature alone           {best[1].precision:.1%} ({best[0]})")
 
 
-def _json(found: MainFile) -> dict[str, object]:
+def _numbers(found: MainFile) -> dict[str, object]:
     def one(result: Result) -> dict[str, float]:
-        return {"precision": result.precision, "chance": result.chance, "advantage": result.advantage, "low": result.low, "high": result.high}
+        return asdict(result) | {"advantage": result.advantage}
 
     whole = {name: one(getattr(found, name)) for name in ("everything", "activity", "layout")}
     return {**whole, "beyond": found.beyond, "single_features": {name: each.precision for name, each in found.singles.items()}}
 
 
-def _town_report(name: str, cases: Sequence[Case], *, has_controls: bool, folder: Path) -> dict[str, object]:
-    _say(f"\n=== the {name} towns: 2 x {cases[0].people} people, {len(cases[0].town.plan.messages())} messages each ===")
+def _main_files(cases: Sequence[Case]) -> dict[str, object]:
     report: dict[str, object] = {}
-    for title, seizure, raw in (
-        ("main file after a clean stop", "stopped", False),
-        ("main file of a running relay that pauses", "idle", False),
-        ("main file, with free pages and gaps", "stopped", True),
-    ):
+    for title, seizure, raw in LOOKS:
         found = main_file(cases, seizure, raw=raw)
         _say_main(title, found)
-        report[title] = _json(found)
-    report["remains"] = [remains(case) for case in cases]
-    _say(f"\nwhat is left in the file: {report['remains']}")
-    logs = [live_log(case) for case in cases]
-    report["live log"] = [{name: getattr(log, name) for name in Log.__slots__} for log in logs]
-    for log in logs:
-        _say(f"live log, {log.log_bytes} bytes, {log.commits} commits: {log.pairs} pairs named, {log.precision:.1%} right, chance {log.chance:.1%}")
-    report["log_emptied_s"] = [case.town.log_emptied_s for case in cases]
-    _say(f"log emptied {', '.join(f'{case.town.log_emptied_s:.2f} s' for case in cases)} after the last message")
-    if has_controls:
-        _say("\nthe same attacker on stores that leak")
-        results = {each: control(cases, each, folder) for each in controls.CONTROLS}
-        report["controls"] = {each: result.precision for each, result in results.items()}
-        for each, result in results.items():
-            _say(f"  {each:<34} precision {result.precision:6.1%}  chance {result.chance:5.1%}")
+        report[title] = _numbers(found)
     return report
 
 
-def main(words: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.linkage.attack", description="Who shares messages with whom, asked of a seized disk.")
+def _log(cases: Sequence[Case]) -> list[dict[str, object]]:
+    _say("\nthe log of a running relay, seized in traffic")
+    report = []
+    for case in cases:
+        log = live_log(case)
+        _say(f"  {log.log_bytes} bytes, {log.commits} commits with entries: {log.pairs} pairs named,")
+        _say(
+            f"    {log.precision:.1%} of them right, chance {log.chance:.1%}; empty {case.town.log_emptied_s:.2f} s after the last message"
+        )
+        report.append(asdict(log) | {"emptied_s": case.town.log_emptied_s})
+    return report
+
+
+def _controls(cases: Sequence[Case], folder: Path) -> dict[str, float]:
+    _say("\nthe same attacker on stores that leak")
+    report = {}
+    for name in controls.CONTROLS:
+        result = control(cases, name, folder)
+        _say(f"  {name:<34} precision {result.precision:6.1%}  chance {result.chance:5.1%}")
+        report[name] = result.precision
+    return report
+
+
+def report_on(kind: str, plans: Sequence[Plan], folder: Path) -> dict[str, object]:
+    """Everything about the two towns of one kind, printed and as numbers."""
+    cases = asyncio.run(play(plans, folder))
+    _say(f"\n=== the {kind} towns: 2 x {cases[0].people} people, {len(plans[0].messages())} messages each ===")
+    report = _main_files(cases)
+    report["remains"] = [remains(case) for case in cases]
+    for left in [remains(case) for case in cases]:
+        _say(
+            "{entries} entries, {bodies} bodies, {free_pages} free pages, {deleted_entries} deleted entries left in them or in gaps".format(
+                **left
+            )
+        )
+    report["log"] = _log(cases)
+    if kind == "even":  # the controls need to know every entry's message, and in the lively towns some were copied
+        report["controls"] = _controls(cases, folder / "controls")
+    return report
+
+
+def _plans(given: argparse.Namespace) -> Mapping[str, Sequence[Plan]]:
+    seeds = (given.seed, given.seed + 1)
+    plans = {
+        "even": [draw_even(seed, given.people, given.messages) for seed in seeds],
+        "lively": [draw_lively(seed, given.people, given.messages, given.days) for seed in seeds],
+    }
+    return plans if given.towns == "both" else {given.towns: plans[given.towns]}
+
+
+def _given(words: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.linkage.attack", description="Who shares messages with whom, asked of a seized disk."
+    )
     parser.add_argument("--people", type=int, default=PEOPLE)
     parser.add_argument("--messages", type=int, default=MESSAGES)
     parser.add_argument("--days", type=int, default=LIVELY_DAYS, help="relay days of the lively towns")
     parser.add_argument("--seed", type=int, default=1, help="the towns are drawn from this seed and the next one")
     parser.add_argument("--towns", choices=("even", "lively", "both"), default="both")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers there")
-    given = parser.parse_args(words)
+    return parser.parse_args(words)
+
+
+def main(words: Sequence[str]) -> int:
+    given = _given(words)
     began = time.monotonic()
     report: dict[str, object] = {"people": given.people, "messages": given.messages, "seed": given.seed}
-    seeds = (given.seed, given.seed + 1)
-    plans = {
-        "even": [draw_even(seed, given.people, given.messages) for seed in seeds],
-        "lively": [draw_lively(seed, given.people, given.messages, given.days) for seed in seeds],
-    }
-    for name in plans if given.towns == "both" else [given.towns]:
-        with tempfile.TemporaryDirectory(prefix="razdar-linkage-") as temporary:
-            cases = asyncio.run(play(plans[name], Path(temporary)))
-            report[name] = _town_report(name, cases, has_controls=name == "even", folder=Path(temporary) / "controls")
+    for kind, plans in _plans(given).items():
+        with tempfile.TemporaryDirectory(prefix="razdar-linkage-") as folder:
+            report[kind] = report_on(kind, plans, Path(folder))
     _say(f"\n{time.monotonic() - began:.0f} s")
     if given.json:
         given.json.write_text(json.dumps(report, indent=1) + "\n")

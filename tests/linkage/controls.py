@@ -1,7 +1,7 @@
 """Stores that leak, made out of a seized one: they show that the attacker would find what there is to find.
 
-Each is the real database with one thing changed that a plainer store would have. Which message an entry belongs to is taken from what we know, not
-from the seals.
+Each is the real database with one thing changed that a plainer store would have. Which message an entry belongs to is taken from what we
+know, not from the seals.
 """
 
 import random
@@ -92,5 +92,5 @@ def make(name: str, database: Path, target: Path, truth: Truth, faces: Mapping[b
 
 
 def _fill(connection: sqlite3.Connection, column: str, entries: list[_Entry], value: Callable[[_Entry], int]) -> None:
-    statement = f"UPDATE entry SET {column} = ? WHERE account = ? AND uid = ?"  # noqa: S608
+    statement = f"UPDATE entry SET {column} = ? WHERE account = ? AND uid = ?"
     connection.executemany(statement, [(value(entry), entry.account, entry.uid) for entry in entries])

@@ -1,7 +1,7 @@
 """What the attacker reads out of the files: rows with their places, rows that were deleted, and who is behind an account id.
 
-The attacker has the server's keys and knows every address, so each account id has a face. He has no password. Tables are read by the names of
-their columns, so that the same attacker finds more in a store that keeps more.
+The attacker has the server's keys and knows every address, so each account id has a face. He has no password. Tables are read by the
+names of their columns, so that the same attacker finds more in a store that keeps more.
 """
 
 import re
@@ -17,9 +17,13 @@ from razdar.vault.seal import SEAL_BYTES
 
 _SEAL_TYPE = 12 + 2 * SEAL_BYTES
 _BLOB_16 = 12 + 2 * 16
-ENTRY_RECORD = re.compile(bytes([7, _BLOB_16]) + b"[\\x01-\\x04\\x08\\x09][\\x01-\\x04\\x08\\x09][\\x01-\\x04\\x08\\x09]" + re.escape(bytes([0x80 | _SEAL_TYPE >> 7, _SEAL_TYPE & 0x7F])))
+ENTRY_RECORD = re.compile(
+    bytes([7, _BLOB_16])
+    + b"[\\x01-\\x04\\x08\\x09][\\x01-\\x04\\x08\\x09][\\x01-\\x04\\x08\\x09]"
+    + re.escape(bytes([0x80 | _SEAL_TYPE >> 7, _SEAL_TYPE & 0x7F]))
+)
 """The header of an entry's record: account, three small numbers, seal."""
-KNOWN = frozenset(["account", "folder", "uid", "expires", "seal"])
+KNOWN = ("account", "folder", "uid", "expires", "seal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +72,9 @@ def read(database: Path, faces: Mapping[bytes, int], people: int, *, raw: bool =
     live: dict[int, list[tuple[int, int]]] = {}
     for cell in image.cells(roots["entry"]):
         live.setdefault(cell.page, []).append((cell.offset, cell.end))
-        named = dict(zip(columns["entry"], cell.values, strict=True))
-        rows.append(_row(named, faces, cell.page, cell.offset, cell.rowid))
+        row = _row(dict(zip(columns["entry"], cell.values, strict=True)), faces, cell.page, cell.offset, cell.rowid)
+        assert row is not None, "every account of these towns is known"
+        rows.append(row)
     evidence = Evidence(people, rows, [1] * people, [0] * people, _bodies(image, roots["body"], columns["body"]))
     _mailboxes(database, faces, evidence)
     if raw:
@@ -83,12 +88,20 @@ def _columns(database: Path) -> dict[str, list[str]]:
         return {table: [row[1] for row in connection.execute(f"PRAGMA table_info({table})")] for table in ("entry", "body")}
 
 
-def _row(named: dict[str, Value], faces: Mapping[bytes, int], page: int, offset: int, rowid: int | None) -> Row:
-    account, folder, uid, expires, seal = (named[name] for name in ("account", "folder", "uid", "expires", "seal"))
-    assert isinstance(account, bytes) and isinstance(folder, int) and isinstance(uid, int) and isinstance(expires, int)
-    assert isinstance(seal, bytes)
-    extra = {name: value for name, value in named.items() if name not in KNOWN}
-    return Row(faces[account], folder, uid, expires, seal, page, offset, rowid, extra)
+def _row(named: Mapping[str, Value], faces: Mapping[bytes, int], page: int, offset: int, rowid: int | None) -> Row | None:
+    """None if these are not the columns of an entry of somebody who is known."""
+    match [named.get(name) for name in KNOWN]:
+        case [bytes(account), int(folder), int(uid), int(expires), bytes(seal)] if account in faces:
+            extra = {name: value for name, value in named.items() if name not in KNOWN}
+            return Row(faces[account], folder, uid, expires, seal, page, offset, rowid, extra)
+    return None
+
+
+def _carved(page: bytes, number: int, faces: Mapping[bytes, int]) -> list[Row]:
+    """Everything in a page that looks like an entry, deleted or not; `offset` is that of the record."""
+    cells = carve(page, number, ENTRY_RECORD)
+    rows = [_row(dict(zip(KNOWN, cell.values, strict=True)), faces, number, cell.offset, None) for cell in cells]
+    return [row for row in rows if row is not None]
 
 
 def _bodies(image: Image, root: int, columns: Sequence[str]) -> list[BodyRow]:
@@ -96,7 +109,8 @@ def _bodies(image: Image, root: int, columns: Sequence[str]) -> list[BodyRow]:
     for cell in image.cells(root):
         named = dict(zip(columns, cell.values, strict=False))
         expires, readers = named["expires"], named.get("readers")
-        assert isinstance(expires, int) and (readers is None or isinstance(readers, int))
+        assert isinstance(expires, int)
+        assert readers is None or isinstance(readers, int)
         found.append(BodyRow(expires, cell.page, readers))
     return found
 
@@ -114,15 +128,9 @@ def _ghosts(image: Image, faces: Mapping[bytes, int], live: Mapping[int, Sequenc
     found: dict[tuple[int, int, int, int, bytes], Row] = {}
     alive = set()
     for number, page in image.pages.items():
-        for cell in carve(page, number, ENTRY_RECORD):
-            account, folder, uid, expires, seal = cell.values
-            is_person = isinstance(account, bytes) and account in faces
-            if not is_person or not isinstance(folder, int) or not isinstance(uid, int) or not isinstance(expires, int):
-                continue
-            assert isinstance(account, bytes) and isinstance(seal, bytes)
-            row = Row(faces[account], folder, uid, expires, seal, number, cell.offset, None)
-            key = (row.person, folder, uid, expires, seal)
-            if any(start <= cell.offset < end for start, end in live.get(number, ())):
+        for row in _carved(page, number, faces):
+            key = (row.person, row.folder, row.uid, row.expires, row.seal)
+            if any(start <= row.offset < end for start, end in live.get(number, ())):
                 alive.add(key)
             else:
                 found[key] = row
@@ -132,25 +140,10 @@ def _ghosts(image: Image, faces: Mapping[bytes, int], live: Mapping[int, Sequenc
 def entries_in_log(database: Path, log: Path, faces: Mapping[bytes, int]) -> list[list[Row]]:
     """For each commit in the log the entries that it added, found by comparing each page with what it was before."""
     image = Image.read(database)
-    known = {(row.person, row.folder, row.uid) for page in image.pages.values() for row in _entries(page, faces)}
+    known = {(row.person, row.folder, row.uid) for page in image.pages.values() for row in _carved(page, 0, faces)}
     added = []
     for commit in read_log(log):
-        new = {}
-        for page in commit.values():
-            for row in _entries(page, faces):
-                key = (row.person, row.folder, row.uid)
-                if key not in known:
-                    new[key] = row
-        known.update(new)
-        added.append(list(new.values()))
+        rows = {(row.person, row.folder, row.uid): row for number, page in commit.items() for row in _carved(page, number, faces)}
+        added.append([row for key, row in rows.items() if key not in known])
+        known.update(rows)
     return added
-
-
-def _entries(page: bytes, faces: Mapping[bytes, int]) -> list[Row]:
-    found = []
-    for cell in carve(page, 0, ENTRY_RECORD):
-        account, folder, uid, expires, seal = cell.values
-        if isinstance(account, bytes) and account in faces and isinstance(seal, bytes):
-            assert isinstance(folder, int) and isinstance(uid, int) and isinstance(expires, int)
-            found.append(Row(faces[account], folder, uid, expires, seal, 0, cell.offset, None))
-    return found

@@ -1,8 +1,9 @@
 """What the attacker computes for every two people: numbers that are higher, he hopes, for those who share messages.
 
-Three families, so that the report can tell them apart. *Activity* needs only what any store must know that keeps mail for somebody who is away:
-how many messages wait for whom, on which day they go, how many there ever were, how much space they take. *Layout* is where on the disk
-things lie. *Columns* is everything else that a table tells about an entry, with no idea what it means: equal values, and the order of rows.
+Three families, so that the report can tell them apart. *Activity* needs only what any store must know that keeps mail for somebody who is
+away: how many messages wait for whom, on which day they go, how many there ever were, how much space they take. *Layout* is where on the
+disk things lie. *Columns* is everything else that a table tells about an entry, with no idea what it means: equal values, and the order
+of rows.
 """
 
 import math
@@ -77,7 +78,10 @@ def columns(evidence: Evidence) -> dict[str, list[float]]:
         found[f"column_{name}"] = _equal((row.extra[name], row) for row in evidence.rows if name in row.extra)
         found[f"column_{name}_day"] = _equal(((row.extra[name], row.expires), row) for row in evidence.rows if name in row.extra)
     if any(row.rowid is not None for row in evidence.rows):
-        found["row_order"] = _near_rows(sorted(evidence.rows, key=lambda row: row.rowid or 0))
+        ordered = sorted(evidence.rows, key=lambda row: row.rowid or 0)
+        found["row_order"] = _near_rows(ordered)
+        for name in sorted({name for row in evidence.rows for name in row.extra}):
+            found[f"row_order_{name}"] = _runs(ordered, name)
     return _listed(found, evidence.people)
 
 
@@ -199,6 +203,16 @@ def _near_rows(rows: Sequence[Row]) -> Scores:
                 if other.person != row.person and other.expires == row.expires:
                     found[_pair(row.person, other.person)] += 1 / distance
     return found
+
+
+def _runs(rows: Sequence[Row], name: str) -> Scores:
+    """High for people whose rows follow one another with the same value in this column."""
+    numbered = []
+    run = 0
+    for before, row in pairwise([rows[0], *rows]):
+        run += before.extra.get(name) != row.extra.get(name) or before.expires != row.expires
+        numbered.append((run, row))
+    return _equal(numbered)
 
 
 def _pair(one: int, other: int) -> Pair:

@@ -1,7 +1,8 @@
 """Learns from one town, where the answers are known, how to weigh what another town shows. Plain Python: a few thousand pairs are enough.
 
-Each feature is cut into steps at the quantiles of what it was trained on, and each step gets the odds with which pairs on it share messages, so
-a feature may rise, fall or peak. A logistic regression (Newton's method, a little ridge) weighs the features against each other.
+Each feature is cut into steps at the quantiles of what it was trained on, and each step gets the odds with which pairs on it share
+messages, so a feature may rise, fall or peak. A logistic regression (Newton's method, a little ridge) weighs the features against each
+other.
 """
 
 import bisect
@@ -27,7 +28,7 @@ class Stairs:
     def learn(cls, values: Sequence[float], answers: Sequence[bool]) -> "Stairs":
         lowest = min(values)
         ordered = sorted(value for value in values if value > lowest) or [lowest]
-        edges = tuple(sorted({ordered[len(ordered) * step // STEPS] for step in range(STEPS)}))
+        edges = tuple(sorted({math.nextafter(lowest, math.inf), *(ordered[len(ordered) * step // STEPS] for step in range(1, STEPS))}))
         right, wrong = [0] * (len(edges) + 1), [0] * (len(edges) + 1)
         for value, answer in zip(values, answers, strict=True):
             (right if answer else wrong)[bisect.bisect_right(edges, value)] += 1

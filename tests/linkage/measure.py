@@ -1,8 +1,8 @@
 """How good a ranking of pairs is: precision against chance, with an interval.
 
-*Precision* is the part of true pairs among as many top-ranked pairs as there are true ones; *chance* is the part of true pairs among all. Both
-are 1 when everybody shares messages with everybody, and equal for an attacker who guesses. The interval comes from drawing people, not pairs,
-with replacement: pairs of the same person are not independent of each other.
+*Precision* is the part of true pairs among as many top-ranked pairs as there are true ones; *chance* is the part of true pairs among all.
+Both are 1 when everybody shares messages with everybody, and equal for an attacker who guesses. The interval comes from drawing people,
+not pairs, with replacement: pairs of the same person are not independent of each other.
 """
 
 import random

@@ -68,7 +68,7 @@ class Image:
 
     def roots(self) -> dict[str, int]:
         """Table → page of its root."""
-        return {str(cell.values[1]): int(cell.values[3] or 0) for cell in self.cells(1) if cell.values[0] == "table"}  # type: ignore[arg-type]
+        return {str(cell.values[1]): int(cell.values[3] or 0) for cell in self.cells(1) if cell.values[0] == "table"}
 
 
 def cell_offsets(page: bytes, start: int = 0) -> Sequence[int]:

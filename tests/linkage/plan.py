@@ -1,11 +1,11 @@
 """Towns of people who chat, drawn from a seed: who they are, their groups, and what happens on each relay day. Nothing here knows a relay.
 
-In the *even* town everybody gets about as much mail as anybody else, all on one relay day, and nobody fetches it: numbers of messages tell next
-to nothing there, so what an attacker finds, the store has shown him. In the *lively* town people differ as they do in life: some are in many
-groups, talk comes in bursts over several days, some fetch and delete, keep or file. There the numbers alone tell much.
+In the *even* town everybody gets about as much mail as anybody else, all on one relay day, and nobody fetches it: numbers of messages
+tell next to nothing there, so what an attacker finds, the store has shown him. In the *lively* town people differ as they do in life:
+some are in many groups, talk comes in bursts over several days, some fetch and delete, keep or file. There the numbers alone tell much.
 
-Where a guess about people can be wrong it is wrong in favour of the attacker: everything happens one after the other, so that no two messages
-share a commit.
+Where a guess about people can be wrong it is wrong in favour of the attacker: everything happens one after the other, so that no two
+messages share a commit.
 """
 
 import random

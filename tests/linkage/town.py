@@ -1,12 +1,13 @@
 """The plan played on a real relay: people log in, submit through SMTP and look after their mail through IMAP; then the disk is seized.
 
-`Truth` is what we know because we were there, kept outside of the relay's data: which message waits in which mailbox. The seizures are plain
-copies of the relay's files: in the middle of traffic with the log, after the pause that empties the log, and after a clean stop.
+`Truth` is what we know because we were there, kept outside of the relay's data: which message waits in which mailbox. The seizures are
+plain copies of the relay's files: in the middle of traffic with the log, after the pause that empties the log, and after a clean stop.
 """
 
 import asyncio
 import random
 import shutil
+import signal
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ SETTINGS = {"send_per_minute": 1_000_000, "send_burst": 1_000_000, "unknown_per_
 LOGINS_AT_ONCE = 8
 CALM_S = 30.0
 PATIENCE_S = 300.0
+LOG_BYTES = 1_500_000
+"""A log of this size is worth a seizure: some dozens of short messages, or one large one."""
 
 
 @dataclass
@@ -64,7 +67,6 @@ class Seizure:
 
     database: Path
     log: Path
-
 
     @property
     def log_bytes(self) -> int:
@@ -143,7 +145,7 @@ class Town:
         self.log_emptied_s = time.monotonic() - began
 
     def seize(self, name: str) -> None:
-        """Copies what lies there now. The log goes first: what is in it cannot be missing from both then."""
+        """Copies what lies there now."""
         target = self.folder / name
         target.mkdir()
         for suffix in ("-wal", ""):
@@ -155,7 +157,8 @@ class Town:
 
 @dataclass
 class _Day:
-    """One relay day: connections stay open until its end. `seize_at`: after how many steps the running relay's files are copied."""
+    """One relay day: connections stay open until its end. `seize_at`: after how many steps the running relay's files are copied, as soon
+    as its log is worth it."""
 
     town: Town
     steps: list[Message | Round]
@@ -169,14 +172,24 @@ class _Day:
                     await self._send(step)
                 else:
                     await self._look_after(step.person)
-                if place == self.seize_at:
-                    await self._seize_in_traffic()
+                if self.seize_at is not None and place >= self.seize_at:
+                    self._seize_in_traffic(is_last=place == len(self.steps) - 1)
         for smtp in self.smtp.values():
             smtp.line.close()
 
-    async def _seize_in_traffic(self) -> None:
-        """The log holds what came since the last pause of a tenth of a second; here nothing pauses for longer than a few messages take."""
-        self.town.seize("traffic")
+    def _seize_in_traffic(self, *, is_last: bool) -> None:
+        """The relay stands as if its power cord were pulled, at a moment when the log holds something."""
+        town = self.town
+        log = town.relay.data / "store.db-wal"
+        if not is_last and log.stat().st_size < LOG_BYTES:
+            return
+        assert town.relay.process is not None
+        town.relay.process.send_signal(signal.SIGSTOP)
+        try:
+            town.seize("traffic")
+        finally:
+            town.relay.process.send_signal(signal.SIGCONT)
+        self.seize_at = None
 
     async def _send(self, message: Message) -> None:
         town = self.town
@@ -212,8 +225,8 @@ class _Day:
 
     async def _file(self, imap: Imap, person: int, uids: list[int]) -> None:
         """A third is copied into a folder and stays, a third of the rest goes."""
-        await imap.command("LIST \"\" \"*\"")
-        if not any(b"Archive" in each.text for each in await imap.command("LIST \"\" \"Archive\"")):
+        await imap.command('LIST "" "*"')
+        if not any(b"Archive" in each.text for each in await imap.command('LIST "" "Archive"')):
             await imap.command("CREATE Archive")
         await imap.command(f"UID COPY {_set(uids[::3])} Archive")
         if uids[1::3]:
