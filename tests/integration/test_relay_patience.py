@@ -144,8 +144,8 @@ def test_pipelined_commands_are_answered_in_order(relay: Relay) -> None:
         imap.send(b"".join(b"n%d NOOP\r\n" % number for number in range(2_000)) + b"end SELECT INBOX\r\n")
         tags = re.findall(rb"^n(\d+) OK", imap.until(b"end OK"), re.MULTILINE)
         assert [int(tag) for tag in tags] == list(range(2_000))
-        smtp.send(b"NOOP\r\n" * 2_000 + b"VRFY x\r\n")
-        assert smtp.until(b"252").count(b"250") == 2_000
+        smtp.send(b"NOOP\r\n" * 90 + b"VRFY x\r\n")
+        assert smtp.until(b"252").count(b"250") == 90
 
 
 def bytes_taken(peer: Peer, data: bytes, limit: int) -> int:
