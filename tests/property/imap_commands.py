@@ -34,6 +34,7 @@ LEAVES: st.SearchStrategy[k.SearchKey] = st.one_of(
     st.builds(k.HasText, TEXT, st.booleans()),
     st.builds(k.Among, SETS, st.booleans()),
 )
+RETURNS = st.none() | st.frozensets(st.sampled_from(["MIN", "MAX", "ALL", "COUNT"]), min_size=1)
 KEYS: st.SearchStrategy[k.SearchKey] = st.recursive(
     LEAVES,
     lambda keys: st.one_of(
@@ -103,5 +104,5 @@ COMMANDS_AFTER_LOGIN: st.SearchStrategy[c.Command] = st.one_of(
     st.builds(c.Move, TAGS, SETS, NAMES, st.booleans()),
     st.builds(c.Store, TAGS, SETS, st.sampled_from(c.StoreAction), st.booleans(), FLAGS, st.booleans()),
     st.builds(_fetch, TAGS, SETS, st.lists(ITEMS, min_size=1, max_size=5), st.booleans()),
-    st.builds(c.Search, TAGS, st.sampled_from([None, "UTF-8"]), KEYS, st.booleans()),
+    st.builds(c.Search, TAGS, st.sampled_from([None, "UTF-8"]), KEYS, st.booleans(), RETURNS),
 )

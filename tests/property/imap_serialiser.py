@@ -126,7 +126,8 @@ class Serialiser:
 
     def _search(self, command: c.Search) -> bytes:
         charset = b"" if command.charset is None else b"CHARSET " + command.charset.encode() + b" "
-        return b"SEARCH " + charset + self.key(command.key)
+        returns = b"" if command.returns is None else b"RETURN (" + " ".join(sorted(command.returns)).encode() + b") "
+        return b"SEARCH " + returns + charset + self.key(command.key)
 
     def key(self, key: k.SearchKey) -> bytes:
         match key:

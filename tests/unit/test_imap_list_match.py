@@ -24,6 +24,9 @@ from razdar.wire.imap.list_match import matches
         ("a%b", "a/b", False),
         ("*b", "a/b", True),
         ("پی*", "پیام", True),
+        ("a%*%b", "a/x/b", True),
+        ("%%%", "a/b", False),
+        ("abc", "ab", False),
     ],
 )
 def test_matches(pattern: str, name: str, expected: bool) -> None:

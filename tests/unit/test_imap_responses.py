@@ -25,6 +25,8 @@ from razdar.wire.imap.grammar import Cursor
         (r.listed("", ("\\Noselect",)), b'LIST (\\Noselect) "/" ""'),
         (r.listed("a b", (), is_lsub=True), b'LSUB () "/" "a b"'),
         (r.listed("نامه", child_info=["SUBSCRIBED"]), b'LIST () "/" &BkYGJwZFBkc- ("CHILDINFO" ("SUBSCRIBED"))'),
+        (r.extended_search("a1", [2, 3, 5], {"ALL", "COUNT", "MIN"}, by_uid=True), b'ESEARCH (TAG "a1") UID MIN 2 ALL 2:3,5 COUNT 3'),
+        (r.extended_search("a1", [], {"ALL", "COUNT"}, by_uid=False), b'ESEARCH (TAG "a1") COUNT 0'),
         (r.listed("nil"), b'LIST () "/" "nil"'),
         (r.status("INBOX", {"UIDNEXT": 4, "MESSAGES": 1}), b"STATUS INBOX (UIDNEXT 4 MESSAGES 1)"),
         (r.search([]), b"SEARCH"),

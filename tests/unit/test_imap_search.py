@@ -2,7 +2,9 @@
 
 import pytest
 
+from razdar.wire.errors import PeerError
 from razdar.wire.imap import commands as c
+from razdar.wire.imap import search
 from razdar.wire.imap.framing import Frame
 from razdar.wire.imap.parsers import parse_frame
 from razdar.wire.imap.search import Facts, matches, needs_facts, needs_message
@@ -104,3 +106,33 @@ def test_senseless_dates_match_nothing(date: bytes) -> None:
 @pytest.mark.parametrize("subject", [b"=?x?q?a?=", b"=?utf-8?b?!?=", b"=?utf-8?q?" + b"=" * 4000, b"=?" * 2000, b"\xff"])
 def test_senseless_encoded_words_do_not_raise(subject: bytes) -> None:
     assert matches(key("SUBJECT zzz"), FACTS, b"Subject: " + subject + b"\r\n\r\n") is False
+
+
+@pytest.mark.parametrize("end", [search.WINDOW_BYTES - 2, search.WINDOW_BYTES, search.WINDOW_BYTES + 3, 2 * search.WINDOW_BYTES])
+def test_a_text_is_found_across_windows(end: int) -> None:
+    """Large messages are looked through window by window."""
+    message = (b"a: b\r\n\r\n" + b"x" * end + b"NeeDle").ljust(3 * search.WINDOW_BYTES, b"y")
+    assert matches(key("BODY needle"), FACTS, message) is True
+    assert matches(key("TEXT needless"), FACTS, message) is False
+    assert matches(key('TEXT ""'), FACTS, message) is True
+
+
+@pytest.mark.parametrize(
+    ("text", "returns"),
+    [
+        ("ALL", None),
+        ("RETURN () ALL", {"ALL"}),
+        ("RETURN (MIN COUNT) CHARSET UTF-8 ALL", {"MIN", "COUNT"}),
+        ("return (max) 1:3", {"MAX"}),
+    ],
+)
+def test_return_options(text: str, returns: set[str] | None) -> None:
+    """RFC 4731 section 3.1."""
+    command = parse_frame(Frame((f"a UID SEARCH {text}".encode(),))).command
+    assert isinstance(command, c.Search)
+    assert command.returns == returns
+
+
+@pytest.mark.parametrize("text", ["RETURN ALL", "RETURN (SAVE) ALL", "RETURN (MIN", "RETURN (MIN)ALL", "RETURN ()"])
+def test_senseless_return_options(text: str) -> None:
+    assert isinstance(parse_frame(Frame((f"a SEARCH {text}".encode(),))).command, PeerError)

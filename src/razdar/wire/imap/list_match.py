@@ -4,8 +4,12 @@ All places in the name that the pattern can have reached are carried along as th
 `*a*a*a*…` costs as much as any other pattern (VECTORS "LIST wildcards").
 """
 
+import re
+
 from .mailbox_name import INBOX
 from .responses import DELIMITER
+
+_WILDCARDS = re.compile(r"[*%]+")
 
 
 def matches(pattern: str, name: str) -> bool:
@@ -16,6 +20,9 @@ def matches(pattern: str, name: str) -> bool:
 
 
 def _matches(pattern: str, name: str) -> bool:
+    if len(_WILDCARDS.sub("", pattern)) > len(name):
+        return False
+    pattern = _WILDCARDS.sub(lambda run: "*" if "*" in run[0] else "%", pattern)  # a row of them means what one does
     places: dict[str, int] = {}
     for index, char in enumerate(name):
         places[char] = places.get(char, 0) | 1 << index

@@ -42,7 +42,7 @@ def listing(command: c.List, names: Iterable[Name]) -> Iterator[Row]:
     known = _Known(names)
     patterns = [command.reference + pattern for pattern in command.patterns]
     selected = known.selected(command)
-    matching = {name for name in known.everything | selected if any(matches(pattern, name) for pattern in patterns)}
+    matching = {name for name in known.everything | selected | _above(selected) if any(matches(pattern, name) for pattern in patterns)}
     above = _above(selected - matching) if command.is_lsub or "RECURSIVEMATCH" in command.selection else frozenset()
     for name in sorted(matching & (selected | above), key=lambda name: (name != "INBOX", name.split(DELIMITER))):
         if command.is_lsub:

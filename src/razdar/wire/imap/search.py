@@ -18,6 +18,7 @@ from .dates import day_of
 
 DECODED_MAX = 4096
 """Longer header values are compared as they are only."""
+WINDOW_BYTES = 1_048_576
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def _reads(key: k.SearchKey, message: bytes) -> bool:
     body = header.body_offset(message)
     match key:
         case k.HasText(value=value, only_body=only_body):
-            return value.encode("utf-8").lower() in (message[body:] if only_body else message).lower()
+            return _has(message, value.encode("utf-8").lower(), body if only_body else 0)
         case k.HasHeader(name=name, value=value):
             folded = name.lower().encode("utf-8")
             found = (
@@ -103,6 +104,12 @@ def _reads(key: k.SearchKey, message: bytes) -> bool:
             return sent is not None and _on_side(side, sent, day)
         case _:
             raise AssertionError(f"{type(key).__name__} is decided without the message")
+
+
+def _has(message: bytes, needle: bytes, start: int) -> bool:
+    """Window by window, so that a large message is not copied whole and other threads have their turn."""
+    windows = range(start, max(len(message), start + 1), WINDOW_BYTES)
+    return any(needle in message[at : at + WINDOW_BYTES + len(needle)].lower() for at in windows)
 
 
 def _contains(raw: bytes, needle: str) -> bool:

@@ -13,6 +13,7 @@ from .. import commands as c
 from .. import fetch_items as f
 from ..framing import Frame
 from ..grammar import DEPTH_MAX, Cursor
+from ..sequence import NUMBER_MAX
 from .messages import sequence
 from .parser import Parser
 
@@ -118,8 +119,10 @@ def _partial(cursor: Cursor) -> tuple[int, int] | None:
     found = cursor.match(_PARTIAL)
     if found is None:
         return None
-    start, length = found[1:-1].split(b".")
-    return int(start), int(length)
+    start, length = map(int, found[1:-1].split(b"."))
+    if max(start, length) > NUMBER_MAX:
+        raise PeerError("A number has 32 bits")
+    return start, length
 
 
 PARSERS: dict[str, Parser] = {"FETCH": partial(_fetch, by_uid=False)}

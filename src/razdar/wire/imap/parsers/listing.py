@@ -9,6 +9,8 @@ from .mailboxes import status_items
 from .parser import Parser
 
 PATTERNS_MAX = 20
+PATTERN_CHARS_MAX = 1000
+"""Of all patterns together: each is tried on every name."""
 SELECTION_OPTIONS = frozenset({"SUBSCRIBED", "REMOTE", "RECURSIVEMATCH", "SPECIAL-USE"})
 RETURN_OPTIONS = frozenset({"SUBSCRIBED", "CHILDREN", "SPECIAL-USE", "STATUS"})
 
@@ -26,6 +28,8 @@ def _list(tag: str, cursor: Cursor) -> c.List:
     reference = decode_text(cursor.astring())
     cursor.space()
     patterns = cursor.members(lambda: _pattern(cursor), PATTERNS_MAX) if cursor.is_at(b"(") else [_pattern(cursor)]
+    if sum(map(len, patterns)) > PATTERN_CHARS_MAX:
+        raise PeerError("Too long a pattern")
     returns, items = _returns(cursor)
     if selection - SELECTION_OPTIONS or returns - RETURN_OPTIONS:
         raise PeerError("Unknown LIST option")
