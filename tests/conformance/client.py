@@ -75,8 +75,7 @@ class Answer:
 
     @property
     def status(self) -> str:
-        """`OK`, or `NO [CODE]`."""
-        return self.tagged.kind + (f" [{self.code.name}]" if self.code else "")
+        return self.tagged.status
 
     def all(self, kind: str) -> list[Response]:
         return [response for response in self.untagged if response.kind == kind]
@@ -326,9 +325,9 @@ def _check_uid(box: Believed, number: int, uid: int) -> None:
     known = box.messages[number - 1].uid
     if known is not None and known != uid:
         raise Violation(f"message {number} has UID {uid}, and had {known}")
-    below = [message.uid for message in box.messages[: number - 1] if message.uid]
-    above = [message.uid for message in box.messages[number:] if message.uid]
-    if (below and below[-1] >= uid) or (above and above[0] <= uid):
+    below = next((message.uid for message in reversed(box.messages[max(0, number - 9) : number - 1]) if message.uid), 0)
+    above = next((message.uid for message in box.messages[number : number + 8] if message.uid), uid + 1)
+    if not below < uid < above:
         raise Violation(f"UIDs do not ascend at message {number} (RFC 3501 section 2.3.1.1)")
 
 

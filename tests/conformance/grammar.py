@@ -38,6 +38,11 @@ class Response:
     number: int | None = None
     text: str = ""
 
+    @property
+    def status(self) -> str:
+        """Of a condition: `OK`, or `NO [CODE]`."""
+        return self.kind + (f" [{self.code.name}]" if self.code else "")
+
 
 @dataclass
 class Listed:

@@ -2,7 +2,8 @@
 
 Besides what the strict client checks by itself: a UID stands for one message for ever (Message-ID, size, date); each session owns one flag
 that nobody else touches, so whatever it hears of that flag must be what it last stored; messages go only after somebody marked or moved
-them. Now and then all sessions pause: after one NOOP each must believe exactly what a fresh session sees, flags included. Meanwhile mail arrives.
+them. Now and then all sessions pause: after one NOOP each must believe exactly what a fresh session sees, flags included. Meanwhile mail
+arrives.
 
 Longer than in the test suite: `python -m tests.conformance.stress --seconds 600 --seed 7 --sessions 5`
 """

@@ -2,6 +2,7 @@
 
 import base64
 import re
+import socket
 
 import pytest
 from tests.conformance.client import Client
@@ -202,8 +203,6 @@ def test_login_with_literals(person: Person) -> None:
 
 def test_starttls_port_offers_no_password_in_clear(person: Person) -> None:
     """RFC 3501 section 6.2.1 and 11.2; TLS itself is tried by the transcripts and by real clients."""
-    import socket  # the strict client speaks TLS only
-
     with socket.create_connection((person.relay.bind, person.relay.port("imap")), 10) as plain:
         greeting = plain.recv(4096)
         assert re.search(rb"STARTTLS.*LOGINDISABLED|LOGINDISABLED.*STARTTLS", greeting)
