@@ -33,6 +33,7 @@ from razdar.services.calendar import Calendar
 from razdar.services.deliver import Deliver, Sender
 from razdar.services.directory import Directory
 from razdar.services.folders import Folders
+from razdar.services.guesses import Guesses
 from razdar.services.invites import Invites
 from razdar.services.mailbox import Mailboxes, OpenMailbox
 from razdar.services.submit import Submit
@@ -67,7 +68,7 @@ class InlineCrew:
     busy_for: int = 0
     done: int = 0
 
-    async def run(self, work: Callable[[], T]) -> T:
+    async def run(self, work: Callable[[], T], lane: bytes = b"") -> T:
         if self.busy_for:
             self.busy_for -= 1
             raise CrewBusy
@@ -203,6 +204,7 @@ class World:
             self.logins,
             lambda: self.settings,
             DOMAIN,
+            Guesses(1_000_000, self.clock),
         )
 
     def change(self, **settings: Any) -> None:

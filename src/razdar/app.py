@@ -32,6 +32,7 @@ from razdar.policy.metadata import server_metadata
 from razdar.policy.quota import ShareBook
 from razdar.policy.rate import RateBook
 from razdar.ports.store import StoreUnavailable
+from razdar.servers.admission import Admission, AdmissionLimits
 from razdar.servers.alpn import AlpnRouter
 from razdar.servers.connection import Registry
 from razdar.servers.control import ControlServer, control_path
@@ -39,7 +40,8 @@ from razdar.servers.http import HttpEdge, HttpLimits
 from razdar.servers.imap.connection import ImapConnection
 from razdar.servers.imap.desk import ImapDesk
 from razdar.servers.journal import Journal
-from razdar.servers.listening import HANDSHAKE_S, Door, listen
+from razdar.servers.listening import HANDSHAKE_S, Door, OpenDoor, listen
+from razdar.servers.memory import MemoryBudget
 from razdar.servers.metrics import MetricsServer, Readings
 from razdar.servers.operations import Operations
 from razdar.servers.reach import Reach
@@ -50,6 +52,7 @@ from razdar.services.calendar import Calendar
 from razdar.services.deliver import Deliver
 from razdar.services.directory import Directory
 from razdar.services.folders import Folders
+from razdar.services.guesses import Guesses
 from razdar.services.invites import Invites
 from razdar.services.mailbox import Mailboxes
 from razdar.services.submit import Submit
@@ -164,7 +167,8 @@ async def _build(config: RunConfig, stack: AsyncExitStack) -> Parts:
     gate = HttpPushGate(settings.push_url)
     stack.push_async_callback(gate.close)
     pusher = Pusher(store, gate, clock)
-    accounts = Accounts(store, doorkeeper, directory, calendar, bus, entropy, LoginCache(boot_key), current, domain)
+    guesses = Guesses(settings.account_failures_per_hour, clock)
+    accounts = Accounts(store, doorkeeper, directory, calendar, bus, entropy, LoginCache(boot_key), current, domain, guesses)
     shares = ShareBook()
     lookups = Directory(desk, identity.id_key, directory.cache)
     unknowns = RateBook(settings.unknown_per_minute, settings.unknown_per_minute)
@@ -206,11 +210,12 @@ async def _run(parts: Parts, stack: AsyncExitStack, on_ready: Callable[[Ready], 
     settings = parts.current()
     ports = port_layout(settings.ports)
     files = allow_many_files()
-    registry = Registry(min(settings.connections, files - min(FILES_FOR_OTHERS, files // 2)))
+    registry = Registry(min(settings.connections, files - min(FILES_FOR_OTHERS, files // 2)), MemoryBudget(settings.memory_bytes))
+    admission = Admission(_admission_limits(settings, registry.limit), secrets.token_bytes(BOOT_KEY_BYTES), parts.clock.monotonic)
     reach = Reach(parts.identity.domain, ports, parts.current, lambda: parts.tls.self_signed, own_addresses)
-    edge = HttpEdge(make_app(_site(parts, reach)), HttpLimits(), parts.journal)
+    edge = HttpEdge(make_app(_site(parts, reach)), HttpLimits(connections=settings.http_connections), parts.journal)
     handshake_s = min(HANDSHAKE_S, float(settings.login_seconds))
-    servers, listeners = await listen(_doors(parts, registry, edge), ports, settings.bind, handshake_s)
+    servers, listeners = await listen(_doors(parts, registry, edge), ports, settings.bind, handshake_s, admission)
     stack.callback(edge.close)
     stack.push_async_callback(_close, servers, registry)
     reload_all = partial(_reload_all, parts)
@@ -244,6 +249,17 @@ async def _run(parts: Parts, stack: AsyncExitStack, on_ready: Callable[[Ready], 
     parts.journal.detail("relay.stopping", connections=len(registry.live))
 
 
+def _admission_limits(settings: Settings, connections: int) -> AdmissionLimits:
+    return AdmissionLimits(
+        connections=connections,
+        strangers=max(1, int(connections * settings.stranger_share)),
+        strangers_per_network=settings.strangers_per_network,
+        visitors=settings.http_connections,
+        visitors_per_network=settings.http_per_network,
+        per_account=settings.connections_per_account,
+    )
+
+
 def _listen_to_signals(parts: Parts) -> asyncio.Event:
     """SIGTERM and SIGINT set the event, SIGHUP reloads."""
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
@@ -265,7 +281,7 @@ async def _work_until(stopped: asyncio.Event, parts: Parts, supervisor: Supervis
     await asyncio.gather(*owned, return_exceptions=True)
 
 
-async def _close(servers: list[asyncio.Server], registry: Registry) -> None:
+async def _close(servers: list[OpenDoor], registry: Registry) -> None:
     """No new connections; those that live hear a word of farewell and have a moment to go."""
     for server in servers:
         server.close()
@@ -342,10 +358,19 @@ def _doors(parts: Parts, registry: Registry, edge: HttpEdge) -> dict[str, Door]:
             message_bytes=settings.message_bytes,
             recipients=settings.recipients,
             login_failures=settings.login_failures,
+            errors=settings.errors,
+            discard_bytes=settings.discard_bytes,
+            commands_before_login=settings.commands_before_login,
+            idle_commands=settings.smtp_idle_commands,
         ),
     )
     imap_limits = ImapLimits(
-        line_bytes=settings.imap_line_bytes, message_bytes=settings.message_bytes, login_failures=settings.login_failures
+        line_bytes=settings.imap_line_bytes,
+        literal_bytes=settings.imap_literal_bytes,
+        message_bytes=settings.message_bytes,
+        login_failures=settings.login_failures,
+        errors=settings.errors,
+        commands_before_login=settings.commands_before_login,
     )
     imap_desk = ImapDesk(
         parts.accounts,

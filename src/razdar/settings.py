@@ -68,16 +68,46 @@ class Settings:
         30, "unknown recipient addresses that one account may try a minute; each costs 4 ms of the processor", low=1
     )
     argon2_at_once: int = _setting(2, "passwords checked at the same time: one per core of a small machine", low=1, high=256)
-    argon2_waiting: int = _setting(200, "logins that may wait for that; more are asked to come again", low=1)
+    argon2_waiting: int = _setting(
+        200, "logins that may wait for that; networks take turns, and one too many of the busiest is asked to come again", low=1
+    )
     login_failures: int = _setting(10, "wrong passwords on one connection before it is closed", low=1)
+    account_failures_per_hour: int = _setting(
+        60, "wrong passwords for one account from one network; a device that was here before is never slowed", low=1
+    )
+    newcomers: int = _setting(
+        10_000, "accounts kept in memory until their first use, 1 kB each, so that a flood of log-ins leaves nothing on disk", low=1
+    )
     connections: int = _setting(20_000, "in all; a small machine's memory holds so many", low=1)
+    stranger_share: float = _setting(
+        0.25, "part of all connections on which nobody has logged in yet; the rest is kept for those who have", low=0.001, high=1
+    )
+    strangers_per_network: int = _setting(
+        256, "connections of one network before login; a school behind one address logs in 100 phones a second", low=1
+    )
+    connections_per_account: int = _setting(64, "when there are more the oldest goes; five devices on three networks have 30", low=2)
+    http_connections: int = _setting(1_000, "visits of the pages at the same time; a browser opens up to 6 connections", low=1)
+    http_per_network: int = _setting(100, "of them from one network: a class that scans the code at the same moment", low=1)
+    memory_bytes: int = _setting(
+        268_435_456,
+        "messages on their way in, in all; for a moment each takes up to four times as much. Large ones get three quarters of it",
+        low=1_048_576,
+    )
     idle_seconds: int = _setting(
         1_800, "a connection that says nothing for so long is closed (RFC 9051 section 5.4 asks for 30 minutes)", low=1
     )
     login_seconds: int = _setting(60, "time to log in, half a TLS handshake included", low=1)
     imap_line_bytes: int = _setting(65_536, "longest IMAP command without its literals; RFC 7162 section 4 asks for 8192", low=8_192)
     smtp_line_bytes: int = _setting(4_096, "longest SMTP command; RFC 5321 section 4.5.3.1.4 asks for 512, SASL for more", low=512)
+    imap_literal_bytes: int = _setting(65_536, "all literals of one IMAP command, but for the message of an APPEND", low=4_096)
     header_bytes: int = _setting(131_072, "all header fields of one message", low=4_096)
+    header_fields: int = _setting(1_000, "fields in the header of one message; one that crossed ten servers has 100", low=20)
+    discard_bytes: int = _setting(
+        31_457_280, "what is read of a message above the limit, so that its sender hears why; then the connection is closed", low=0
+    )
+    errors: int = _setting(20, "commands on one connection that no honest client sends, before it is closed", low=1)
+    commands_before_login: int = _setting(50, "on one connection; the apps need five", low=5)
+    smtp_idle_commands: int = _setting(200, "SMTP commands that bring no message nearer, since the last message", low=10)
 
     # store
     reserve_bytes: int = _setting(16_777_216, "disk space held back, so that deleting works when the disk is full", low=0)
@@ -116,12 +146,26 @@ NEEDS_RESTART = frozenset(
         "argon2_at_once",
         "argon2_waiting",
         "login_failures",
+        "account_failures_per_hour",
+        "newcomers",
         "connections",
+        "stranger_share",
+        "strangers_per_network",
+        "connections_per_account",
+        "http_connections",
+        "http_per_network",
+        "memory_bytes",
         "idle_seconds",
         "login_seconds",
         "imap_line_bytes",
         "smtp_line_bytes",
+        "imap_literal_bytes",
         "header_bytes",
+        "header_fields",
+        "discard_bytes",
+        "errors",
+        "commands_before_login",
+        "smtp_idle_commands",
         "reserve_bytes",
         "wal_bytes",
         "push",

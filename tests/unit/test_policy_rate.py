@@ -61,3 +61,13 @@ def test_the_one_who_keeps_trying_is_not_forgotten() -> None:
         book.take(b"busy", 0)
         book.take(b"%d" % number, 0)
     assert not book.has(b"busy", 0)
+
+
+def test_what_was_given_back_was_not_counted() -> None:
+    book = RateBook(60, 2)
+    for _ in range(5):
+        assert book.take(b"key", 0)
+        book.give_back(b"key", 0)
+    assert [book.take(b"key", 0) for _ in range(3)] == [True, True, False]
+    book.give_back(b"other", 0)
+    assert [book.take(b"other", 0) for _ in range(3)] == [True, True, False], "never above the burst"

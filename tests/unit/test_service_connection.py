@@ -131,7 +131,7 @@ class Relay:
             world.clock,
             lambda: world.settings,
             dict,
-            ImapLimits(),
+            ImapLimits(commands_before_login=1_000_000),
             Capabilities(),
         )
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

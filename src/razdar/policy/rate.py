@@ -56,6 +56,11 @@ class RateBook:
             self._buckets.popitem(last=False)
         return may_go
 
+    def give_back(self, key: bytes, now_s: float) -> None:
+        """What was taken last should not have been counted."""
+        bucket = self._bucket(key, now_s).refilled(now_s)
+        self._buckets[key] = replace(bucket, tokens=min(self._burst, bucket.tokens + 1))
+
     def has(self, key: bytes, now_s: float) -> bool:
         """Whether it may happen now; nothing is counted."""
         return self._bucket(key, now_s).refilled(now_s).tokens >= 1

@@ -13,5 +13,8 @@ class CrewBusy(Exception):  # noqa: N818 - a state of the crew, named like one
 class Crew(Protocol):
     """A few threads and a bounded queue before them."""
 
-    async def run(self, work: Callable[[], T]) -> T:
-        """What `work()` returned. Raises `CrewBusy` at once when the queue is full, and whatever `work` raised."""
+    async def run(self, work: Callable[[], T], lane: bytes = b"") -> T:
+        """What `work()` returned, or whatever it raised. Those who wait in different lanes take turns.
+
+        Raises `CrewBusy` at once when the queue is full and this lane is as long as any, or later, for the sake of a shorter lane.
+        """

@@ -3,7 +3,8 @@
 `asyncio.Protocol`, not streams: an idle connection owns a transport, an engine and one timer, no task and no buffer. A task lives only
 while a handler waits for the store. One event is handled at a time; what the client pipelines behind it waits in the engine, and when that
 grows too long the socket is not read any more. The same when a client does not read what it is sent: nothing more is read, done or written
-for it, and after the idle time it is cut off. Nothing about the peer's address is asked or kept.
+for it, and after the idle time it is cut off. What it holds in memory is counted (memory.py). Nothing about the peer's address is asked or
+kept.
 """
 
 import asyncio
@@ -12,7 +13,9 @@ from abc import abstractmethod
 from collections.abc import Coroutine
 from typing import Any, Protocol, cast
 
+from razdar.servers.admission import Ticket
 from razdar.servers.journal import Journal
+from razdar.servers.memory import MemoryBudget
 
 READ_AHEAD_BYTES = 262_144  # pipelined input beyond this waits in the kernel
 WRITE_AHEAD_BYTES = 262_144  # output beyond this waits in the engine and the handler
@@ -28,10 +31,13 @@ class Engine(Protocol):
     def receive(self, data: bytes) -> None: ...
     def take_output(self) -> bytes: ...
     def tls_started(self) -> None: ...
+    def give_up(self) -> None: ...
     @property
     def is_closing(self) -> bool: ...
     @property
     def buffered_bytes(self) -> int: ...
+    @property
+    def held_bytes(self) -> int: ...
 
 
 class PeerGone(Exception):  # noqa: N818 - nobody's fault
@@ -41,8 +47,9 @@ class PeerGone(Exception):  # noqa: N818 - nobody's fault
 class Registry:
     """All live connections, so that their number is bounded and they can be ended together."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, memory: MemoryBudget | None = None) -> None:
         self.limit = limit
+        self.memory = memory or MemoryBudget()
         self.live: set[Connection] = set()
         self.refused = 0
         self._emptied = asyncio.Event()
@@ -87,6 +94,8 @@ class Connection(asyncio.Protocol):
         self._is_reading = True
         self._is_overdue = False
         self._is_lost = False
+        self._ticket: Ticket | None = None
+        self._counted_bytes = 0
         self.engine: Engine | None = None
 
     # what subclasses fill in
@@ -113,14 +122,32 @@ class Connection(asyncio.Protocol):
 
     @property
     @abstractmethod
+    def account(self) -> bytes | None:
+        """Who is logged in; then the idle time counts instead of the time to log in."""
+
+    @property
     def is_logged_in(self) -> bool:
-        """Whether the idle time counts instead of the time to log in."""
+        return self.account is not None
+
+    @property
+    def held_bytes(self) -> int:
+        """What it counts for in the memory of all."""
+        return self.engine.held_bytes if self.engine is not None else 0
 
     def tick(self) -> None:
         """About once a minute."""
 
     def closed(self) -> None:
         """The connection is gone; no step is running any more."""
+
+    def hold(self, ticket: Ticket) -> None:
+        """Before `connection_made`."""
+        self._ticket = ticket
+
+    @property
+    def origin(self) -> bytes:
+        """Stands for the network it comes from; nothing else can be done with it."""
+        return self._ticket.network if self._ticket is not None else b""
 
     # asyncio.Protocol
 
@@ -143,6 +170,7 @@ class Connection(asyncio.Protocol):
         self._last_heard = asyncio.get_running_loop().time()
         try:
             self.engine.receive(data)
+            self._count_memory()
             self.pump()
         except Exception as error:  # our bug; its text may hold what the peer sent, so it must not get to asyncio's log
             self._journal.bug(error)
@@ -156,6 +184,9 @@ class Connection(asyncio.Protocol):
             return
         self._is_lost = True
         self._registry.dismiss(self)
+        self._count_memory()
+        if self._ticket is not None:
+            self._ticket.leave()
         for timer in (self._timer, self._cutoff):
             if timer is not None:
                 timer.cancel()
@@ -234,6 +265,41 @@ class Connection(asyncio.Protocol):
                 self.fail()
             except RuntimeError:  # it had been answered already
                 self.abort()
+        finally:
+            self._count_memory()
+            if self._ticket is not None and self.account is not None:
+                self._ticket.log_in(self.account)
+
+    def _count_memory(self) -> None:
+        """Whoever sends more than there is memory for is cut off in words; what is lost holds nothing."""
+        held_bytes = 0 if self._is_lost else self.held_bytes
+        if held_bytes == self._counted_bytes:
+            return
+        if self._registry.memory.resize(self._counted_bytes, held_bytes):
+            self._counted_bytes = held_bytes
+        elif self.engine is not None and not self.engine.is_closing:
+            self._journal.count("memory.refused")
+            self.engine.give_up()
+            self._count_memory()
+
+    def reserve_now(self, size_bytes: int) -> bool:
+        """Whether there is memory for so much; if so it counts from now on, until the engine's own count is looked at again."""
+        wanted_bytes = max(size_bytes, self._counted_bytes)
+        if not self._registry.memory.resize(self._counted_bytes, wanted_bytes):
+            return False
+        self._counted_bytes = wanted_bytes
+        return True
+
+    async def reserve(self, size_bytes: int, patience_s: float) -> bool:
+        """As `reserve_now`, with so much patience. Raises `PeerGone`."""
+        wanted_bytes = max(size_bytes, self._counted_bytes)
+        if not await self._registry.memory.wait(self._counted_bytes, wanted_bytes, patience_s):
+            return False
+        self._counted_bytes = wanted_bytes
+        if self._is_lost:
+            self._count_memory()
+            raise PeerGone
+        return True
 
     def flush(self) -> None:
         """What is queued is with the transport, as far as the peer takes it; the rest follows when it has read."""

@@ -21,6 +21,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from razdar.servers.admission import Ticket
 from razdar.servers.http_head import HeadLimits, StrictConnection
 from razdar.servers.journal import Journal
 
@@ -106,12 +107,17 @@ class EdgeProtocol(H11Protocol):
         self.access_log = False
         self._limits = limits
         self._phase = Phase.RECEIVING
+        self._ticket: Ticket | None = None
         self._deadline: asyncio.TimerHandle | None = None
+
+    def hold(self, ticket: Ticket) -> None:
+        """Before `connection_made`."""
+        self._ticket = ticket
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.client = None
-        if len(self.connections) > self._limits.connections:
+        if len(self.connections) > self._limits.connections or (self._ticket is not None and not self._ticket.visit()):
             self._refuse(503, REFUSED_LINGER_S)
         else:
             self._enter(Phase.RECEIVING, self._limits.request_s)
@@ -133,6 +139,8 @@ class EdgeProtocol(H11Protocol):
         super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._ticket is not None:
+            self._ticket.leave()
         self._phase = Phase.CLOSING
         self._cancel_deadline()
         super().connection_lost(exc)

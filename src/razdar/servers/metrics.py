@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from razdar.servers.journal import Journal
-from razdar.servers.listening import Door, listen
+from razdar.servers.listening import Door, OpenDoor, listen
 
 ADDRESS = "127.0.0.1"
 PEOPLE_ABOVE = 50
@@ -118,7 +118,7 @@ class MetricsServer:
     def __init__(self, read: Callable[[], Awaitable[Readings]], journal: Journal) -> None:
         self._read = read
         self._journal = journal
-        self._servers: list[asyncio.Server] = []
+        self._servers: list[OpenDoor] = []
         self._text, self._until = "", 0.0
         self._reading = asyncio.Lock()
 

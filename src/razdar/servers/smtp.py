@@ -10,11 +10,15 @@ from razdar.model.verdict import ACCEPT, Refusal, Verdict
 from razdar.ports.crew import CrewBusy
 from razdar.ports.store import StoreFull, StoreUnavailable
 from razdar.servers.connection import Connection
+from razdar.servers.memory import SMALL_BYTES
 from razdar.services.accounts import Accounts, Login
 from razdar.services.submit import Submit
 from razdar.wire.smtp import replies
 from razdar.wire.smtp.events import ContentOffered, Event, LoginOffered, MessageReceived, RecipientOffered, SenderOffered, TlsRequested
 from razdar.wire.smtp.session import Role, SmtpLimits, SmtpSession
+
+MEMORY_PATIENCE_S = 15.0
+"""Together with the wait for the rate (services/submit.py) below the 60 s of the client: waiting costs it none of its tries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +41,25 @@ class SmtpConnection(Connection):
         self._desk = desk
         self._role = role
         self._login: Login | None = None
+        self._is_within_rate = False
         self._unwatch: Callable[[], None] | None = None
 
     def make_engine(self, is_tls: bool) -> SmtpSession:
         return SmtpSession(role=self._role, hostname=self._desk.hostname, limits=self._desk.limits, is_tls=is_tls)
 
     @property
-    def is_logged_in(self) -> bool:
-        return self._login is not None
+    def account(self) -> bytes | None:
+        return self._login.account if self._login is not None else None
+
+    @property
+    def held_bytes(self) -> int:
+        """A message on its way counts as a small one from the start, so that one that was let in can end."""
+        return max(self.engine.held_bytes, SMALL_BYTES if self.engine.is_receiving_content else 0)
 
     def next_step(self) -> Coroutine[Any, Any, None] | None:
         """Events that need no waiting are answered here; the first that does comes back as work."""
         while (event := self.engine.next_event()) is not None:
-            if isinstance(event, (LoginOffered, MessageReceived, TlsRequested)) or self._must_slow_down(event):
+            if isinstance(event, (LoginOffered, MessageReceived, TlsRequested)) or self._must_wait(event):
                 return self._wait_for(event)
             self.engine.answer(self._decide(event))
         return None
@@ -68,9 +78,12 @@ class SmtpConnection(Connection):
 
     # decisions that need no waiting
 
-    def _must_slow_down(self, event: Event) -> bool:
-        """Whether content is offered faster than this login may send; if not, the message is counted now."""
-        return isinstance(event, ContentOffered) and self._login is not None and not self._desk.submit.may_send(self._login)
+    def _must_wait(self, event: Event) -> bool:
+        """Whether content is offered faster than this login may send, or there is no memory for it; if not, the message is counted now."""
+        if not isinstance(event, ContentOffered) or self._login is None:
+            return False
+        self._is_within_rate = self._desk.submit.may_send(self._login)
+        return not (self._is_within_rate and self.reserve_now(SMALL_BYTES))
 
     def _decide(self, event: Event) -> Verdict:
         login = self._login
@@ -94,16 +107,22 @@ class SmtpConnection(Connection):
         elif isinstance(event, LoginOffered):
             self.engine.answer(await self._log_in(event))
         elif isinstance(event, ContentOffered) and self._login is not None:
-            self.engine.answer(await self._desk.submit.wait_for_rate(self._login))
+            self.engine.answer(await self._admit_content(self._login))
         elif isinstance(event, MessageReceived):
             self.engine.answer(await self._submit(event))
+
+    async def _admit_content(self, login: Login) -> Verdict:
+        verdict = ACCEPT if self._is_within_rate else await self._desk.submit.wait_for_rate(login)
+        if not isinstance(verdict, Refusal) and not await self.reserve(SMALL_BYTES, MEMORY_PATIENCE_S):
+            return replies.OVERLOADED
+        return verdict
 
     async def _log_in(self, event: LoginOffered) -> Verdict:
         if self._desk.submit.is_full:
             self._journal.count("login.refused.full")
             return replies.FULL_FOR_NOW
         try:
-            answer = await self._desk.accounts.log_in(parse_address(event.user), event.password)
+            answer = await self._desk.accounts.log_in(parse_address(event.user), event.password, self.origin)
         except CrewBusy:
             return replies.BUSY
         except StoreUnavailable:

@@ -21,10 +21,11 @@ from razdar.policy.registration import may_register
 from razdar.policy.retention import account_expiry
 from razdar.ports.bus import AccountClosed, Bus, Change
 from razdar.ports.clock import Entropy
-from razdar.ports.crew import Crew
+from razdar.ports.crew import Crew, CrewBusy
 from razdar.ports.store import AccountRecord, Store, StoreUnavailable
 from razdar.services.calendar import Calendar
 from razdar.services.directory import Directory
+from razdar.services.guesses import Guesses
 from razdar.settings import Settings
 from razdar.vault.account_key import PrivateKey, make_account, unlock
 from razdar.vault.cache import LoginCache
@@ -64,6 +65,7 @@ class Accounts:
         cache: LoginCache,
         settings: Callable[[], Settings],
         domain: str,
+        guesses: Guesses,
     ) -> None:
         self._store = store
         self._crew = crew
@@ -74,17 +76,19 @@ class Accounts:
         self._cache = cache
         self._settings = settings
         self._domain = domain
+        self._guesses = guesses
         self._under_way: dict[tuple[Address, str], asyncio.Task[Login | Refusal]] = {}
         self._prolonged: OrderedDict[AccountId, int] = OrderedDict()
 
-    async def log_in(self, address: Address | None, password: str) -> Login | Refusal:
+    async def log_in(self, address: Address | None, password: str, origin: bytes = b"") -> Login | Refusal:
         """A login, made at the first try where registration is open. Raises `CrewBusy`, `StoreUnavailable`.
 
-        The refusal is the same for a wrong password, a foreign name and a name that cannot be registered.
+        The refusal is the same for a wrong password, a foreign name and a name that cannot be registered. `origin` stands for the network
+        the login comes from: networks wait in lanes of their own, and too many wrong passwords from one of them are `CrewBusy`, too.
         """
         if address is None or address.domain != self._domain:
             return replies.AUTH_FAILED
-        answer = await self._recognise(address, password) or await self._join_or_start(address, password)
+        answer = await self._recognise(address, password) or await self._try(address, password, origin)
         if isinstance(answer, Login):
             await self._prolong(answer.account)
         return answer
@@ -101,50 +105,58 @@ class Accounts:
             return None
         return Login(address, account, key, record.public_key)
 
-    async def _join_or_start(self, address: Address, password: str) -> Login | Refusal:
+    async def _try(self, address: Address, password: str, origin: bytes) -> Login | Refusal:
+        if not self._guesses.may_try(address, origin):
+            raise CrewBusy
+        answer = await self._join_or_start(address, password, origin)
+        if isinstance(answer, Login):
+            self._guesses.was_right(address, origin)
+        return answer
+
+    async def _join_or_start(self, address: Address, password: str, origin: bytes) -> Login | Refusal:
         """Several connections of one device that log in at the same moment share one derivation."""
         key = (address, password)
         task = self._under_way.get(key)
         if task is None:
-            task = asyncio.ensure_future(self._unlock_or_make(address, password))
+            task = asyncio.ensure_future(self._unlock_or_make(address, password, origin))
             self._under_way[key] = task
             task.add_done_callback(lambda _: self._under_way.pop(key, None))
         return await asyncio.shield(task)
 
-    async def _unlock_or_make(self, address: Address, password: str) -> Login | Refusal:
+    async def _unlock_or_make(self, address: Address, password: str, lane: bytes) -> Login | Refusal:
         was_known = self._directory.known(address) is not None
-        account = await self._directory.identify(address)
+        account = await self._directory.identify(address, lane)
         record = await self._store.account(account)
         if record is None:
-            answer = await self._make(address, account, password)
+            answer = await self._make(address, account, password, lane)
         else:
-            answer = await self._unlock(address, record, password)
+            answer = await self._unlock(address, record, password, lane)
         if was_known and isinstance(answer, Refusal):
-            await self._directory.derive(address)  # else a quick refusal would tell that the name is in use
+            await self._directory.derive(address, lane)  # else a quick refusal would tell that the name is in use
         return answer
 
-    async def _unlock(self, address: Address, record: AccountRecord, password: str) -> Login | Refusal:
-        key = await self._crew.run(lambda: unlock(record.id, record.salt, record.locked_key, password))
+    async def _unlock(self, address: Address, record: AccountRecord, password: str, lane: bytes) -> Login | Refusal:
+        key = await self._crew.run(lambda: unlock(record.id, record.salt, record.locked_key, password), lane)
         if key is None:
             return replies.AUTH_FAILED
         self._cache.remember(address, password, record.id, key)
         self._note_prolonged(record.id, record.expires)
         return Login(address, record.id, key, record.public_key)
 
-    async def _make(self, address: Address, account: AccountId, password: str) -> Login | Refusal:
+    async def _make(self, address: Address, account: AccountId, password: str, lane: bytes) -> Login | Refusal:
         verdict = may_register(address, password, self._settings())
         if isinstance(verdict, Refusal):  # costs what a wrong password for an existing account costs
-            await self._crew.run(lambda: unlock(account, _NOBODYS_SALT, _NOBODYS_KEY, password))
+            await self._crew.run(lambda: unlock(account, _NOBODYS_SALT, _NOBODYS_KEY, password), lane)
             return verdict
-        record = await self.new_record(account, password)
+        record = await self.new_record(account, password, lane)
         stored = await self._store.create_account(record)
-        return await self._unlock(address, stored, password)
+        return await self._unlock(address, stored, password, lane)
 
-    async def new_record(self, account: AccountId, password: str) -> AccountRecord:
+    async def new_record(self, account: AccountId, password: str, lane: bytes = b"") -> AccountRecord:
         """The record of an account that does not exist yet. Nothing is stored."""
         salt = self._entropy(SALT_BYTES)
         expires = account_expiry(self._calendar.day, self._settings())
-        made = await self._crew.run(lambda: make_account(account, password, salt))
+        made = await self._crew.run(lambda: make_account(account, password, salt), lane)
         return AccountRecord(account, salt, made.public_key, made.locked_key, expires)
 
     async def _prolong(self, account: AccountId) -> None:

@@ -20,14 +20,14 @@ class Directory:
         """The id if it costs nothing to tell it. Says nothing about whether the account exists."""
         return self.cache.find(address)
 
-    async def identify(self, address: Address) -> AccountId:
-        """The id of the account that this address has or would have. Raises `CrewBusy`."""
+    async def identify(self, address: Address, lane: bytes = b"") -> AccountId:
+        """The id of the account that this address has or would have. `lane`: see `Crew.run`. Raises `CrewBusy`."""
         found = self.cache.find(address)
         if found is None:
-            found = await self.derive(address)
+            found = await self.derive(address, lane)
             self.cache.remember(address, found)
         return found
 
-    async def derive(self, address: Address) -> AccountId:
+    async def derive(self, address: Address, lane: bytes = b"") -> AccountId:
         """The same at full cost, whether it is remembered or not. Raises `CrewBusy`."""
-        return await self._crew.run(lambda: derive_id(self._id_key, address))
+        return await self._crew.run(lambda: derive_id(self._id_key, address), lane)

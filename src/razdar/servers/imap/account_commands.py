@@ -17,7 +17,7 @@ DEVICE_TOKEN = "/private/devicetoken"  # noqa: S105 - the name of an entry
 
 async def log_in(counter: Counter, command: c.Login) -> None:
     try:
-        answer = await counter.desk.accounts.log_in(parse_address(command.user), command.password)
+        answer = await counter.desk.accounts.log_in(parse_address(command.user), command.password, counter.origin)
     except CrewBusy:
         counter.session.no("Too many logins at this moment, try again soon", "UNAVAILABLE")
         return

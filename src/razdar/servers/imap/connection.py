@@ -48,8 +48,8 @@ class ImapConnection(Connection):
         return ImapSession(limits=self.desk.limits, capabilities=self.desk.capabilities, is_tls=is_tls)
 
     @property
-    def is_logged_in(self) -> bool:
-        return self.login is not None
+    def account(self) -> bytes | None:
+        return self.login.account if self.login is not None else None
 
     def next_step(self) -> Coroutine[Any, Any, None] | None:
         event = self.engine.next_event()

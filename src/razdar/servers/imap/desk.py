@@ -50,6 +50,8 @@ class Counter(Protocol):
 
     @property
     def session(self) -> ImapSession: ...
+    @property
+    def origin(self) -> bytes: ...
 
     login: Login | None
     selection: Selection | None

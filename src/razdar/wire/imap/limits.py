@@ -21,6 +21,8 @@ class ImapLimits:
     """Refused logins after which the connection ends."""
     errors: int = 20
     """Commands that were nonsense after which the connection ends."""
+    commands_before_login: int = 50
+    """Of any kind, after which a stranger's connection ends; the apps need three."""
 
     def bounds(self, *, is_logged_in: bool, is_tls: bool) -> Bounds:
         """For the next command. Without TLS no literal at all: a LOGIN with one is refused before its password travels."""

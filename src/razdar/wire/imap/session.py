@@ -63,6 +63,7 @@ class ImapSession:
         self._starttls: c.StartTls | None = None
         self._failed_logins = 0
         self._errors = 0
+        self._strange_commands = 0
         self._out.line(f"* OK [{self._capability_line()}] {greeting}")
 
     # what the server reads
@@ -71,6 +72,11 @@ class ImapSession:
     def buffered_bytes(self) -> int:
         """Received and not yet answered."""
         return self._framer.buffered_bytes
+
+    @property
+    def held_bytes(self) -> int:
+        """All that is kept of what the peer sent, the message of an APPEND under way included."""
+        return self.buffered_bytes + (len(self._current.message) if isinstance(self._current, c.Append) else 0)
 
     @property
     def output_bytes(self) -> int:
@@ -163,6 +169,10 @@ class ImapSession:
         if self.is_idling:
             self.untagged(b"OK Still here")
 
+    def give_up(self) -> None:
+        """There is no memory left for what the peer sends."""
+        self.shut_down("Too many large messages at this moment, try again soon")
+
     def shut_down(self, text: str) -> None:
         """BYE is queued and nothing more is read. For time-outs, a server that stops, a peer that made too many errors."""
         self._out.line(f"* BYE {text}")
@@ -193,6 +203,10 @@ class ImapSession:
             self.shut_down(refused.text)
 
     def _parse(self, frame: Frame) -> None:
+        self._strange_commands += not self._is_logged_in
+        if self._strange_commands > self.limits.commands_before_login:
+            self.shut_down("Too many commands before login")
+            return
         parsed = parse_frame(frame)
         if isinstance(parsed.command, PeerError):
             self._fault(parsed.tag, parsed.command)

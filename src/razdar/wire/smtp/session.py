@@ -57,6 +57,11 @@ class SmtpSession:
         held = len(self._lines) + (dialogue.content.held_bytes if dialogue.content is not None else 0)
         return held + (len(dialogue.event.content) if isinstance(dialogue.event, MessageReceived) else 0)
 
+    @property
+    def is_receiving_content(self) -> bool:
+        """Between 354 and the end mark."""
+        return self._dialogue.content is not None
+
     def receive(self, data: bytes) -> None:
         """Everything that needs no answer is done; see `next_event` and `take_output`."""
         if self._dialogue.state not in _DEAF:

@@ -1,0 +1,58 @@
+"""The memory of messages on their way (servers/memory.py)."""
+
+import asyncio
+
+import pytest
+
+from razdar.servers.memory import LARGE_SHARE, SMALL_BYTES, MemoryBudget
+
+pytestmark = pytest.mark.anyio
+LIMIT = SMALL_BYTES * 100
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+async def test_large_messages_leave_room_for_small_ones() -> None:
+    budget = MemoryBudget(LIMIT)
+    assert budget.resize(0, int(LIMIT * LARGE_SHARE))
+    assert not budget.resize(0, SMALL_BYTES + 1)
+    held = 0
+    while budget.resize(0, SMALL_BYTES):
+        held += 1
+    assert held == 25
+    assert budget.used_bytes == LIMIT
+    assert budget.resize(SMALL_BYTES, 10), "smaller is always possible"
+
+
+async def test_whoever_waits_comes_in_when_somebody_goes() -> None:
+    budget = MemoryBudget(LIMIT)
+    assert budget.resize(0, SMALL_BYTES)
+    for _ in range(99):
+        budget.resize(0, SMALL_BYTES)
+    waiting = [asyncio.ensure_future(budget.wait(0, SMALL_BYTES, 30)) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert not any(each.done() for each in waiting)
+    budget.resize(SMALL_BYTES, 0)
+    assert await waiting[0]
+    assert not waiting[1].done()
+    budget.resize(2 * SMALL_BYTES, 0)
+    assert await asyncio.gather(*waiting) == [True, True, True]
+    assert budget.used_bytes == LIMIT
+
+
+async def test_patience_ends_and_a_cancelled_wait_leaves_nothing() -> None:
+    budget = MemoryBudget(LIMIT)
+    for _ in range(100):
+        budget.resize(0, SMALL_BYTES)
+    assert not await budget.wait(0, SMALL_BYTES, 0)
+    leaving = asyncio.ensure_future(budget.wait(0, SMALL_BYTES, 30))
+    staying = asyncio.ensure_future(budget.wait(0, SMALL_BYTES, 30))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    budget.resize(SMALL_BYTES, 0)
+    assert await staying
+    assert budget.used_bytes == LIMIT
+    assert not budget._waiting
