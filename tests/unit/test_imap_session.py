@@ -28,6 +28,18 @@ def test_one_command_at_a_time() -> None:
     assert session.take_output() == b"a OK NOOP completed\r\nb BAD Not now: the connection is authenticated\r\n"
 
 
+def test_a_client_that_is_mostly_right_may_stay() -> None:
+    """A number that another device made obsolete is an honest mistake; only a row of mistakes ends the connection."""
+    session = logged_in()
+    for _ in range(100):
+        session.receive(b"a FROB\r\nb CAPABILITY\r\n")
+        assert session.next_event() is None
+    assert not session.is_closing
+    session.receive(b"a FROB\r\n" * 20)
+    assert session.next_event() is None
+    assert session.is_closing
+
+
 def test_answers_need_a_command() -> None:
     session = logged_in()
     with pytest.raises(RuntimeError):

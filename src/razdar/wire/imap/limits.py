@@ -20,7 +20,7 @@ class ImapLimits:
     login_failures: int = 10
     """Refused logins after which the connection ends."""
     errors: int = 20
-    """Commands that were nonsense after which the connection ends."""
+    """Commands that were nonsense after which the connection ends; each that is carried out makes up for one."""
     commands_before_login: int = 50
     """Of any kind, after which a stranger's connection ends; the apps need three."""
 

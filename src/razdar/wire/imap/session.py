@@ -131,6 +131,7 @@ class ImapSession:
         command = self._finish(is_ok=True)
         if command is None:
             return
+        self._errors = max(0, self._errors - 1)  # a client that is mostly right may stay for weeks
         if isinstance(command, c.Login):
             code = code or self._capability_line()
         elif isinstance(command, c.Select):
