@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 from razdar import __version__
 from razdar.adapters.addresses import own_addresses
@@ -23,7 +24,7 @@ from razdar.adapters.log import start_logging
 from razdar.adapters.process import allow_many_files, keep_memory_private, memory_bytes
 from razdar.adapters.push import HttpPushGate
 from razdar.adapters.ready import Ready, remove_ready, write_ready
-from razdar.adapters.sqlite import SqliteStore, StoreInUse, StoreTooNew, open_store
+from razdar.adapters.sqlite import StoreInUse, StoreTooNew, open_store
 from razdar.adapters.supervisor import Supervisor
 from razdar.adapters.tls import TlsMaterial, open_tls
 from razdar.config import RunConfig
@@ -31,7 +32,7 @@ from razdar.model.trouble import Trouble, data_in_use, data_newer, disk_full
 from razdar.policy.metadata import server_metadata
 from razdar.policy.quota import ShareBook
 from razdar.policy.rate import RateBook
-from razdar.ports.store import StoreUnavailable
+from razdar.ports.store import Store, StoreUnavailable
 from razdar.servers.admission import Admission, AdmissionLimits
 from razdar.servers.alpn import AlpnRouter
 from razdar.servers.connection import Registry
@@ -55,6 +56,7 @@ from razdar.services.folders import Folders
 from razdar.services.guesses import Guesses
 from razdar.services.invites import Invites
 from razdar.services.mailbox import Mailboxes
+from razdar.services.newcomers import Newcomers
 from razdar.services.submit import Submit
 from razdar.services.tokens import Tokens
 from razdar.settings import Settings, port_layout
@@ -98,7 +100,7 @@ class Parts:
     current: Current
     identity: Identity
     tls: TlsMaterial
-    store: SqliteStore
+    store: Store
     bus: LocalBus
     journal: Journal
     calendar: Calendar
@@ -149,8 +151,9 @@ async def _build(config: RunConfig, stack: AsyncExitStack) -> Parts:
     current, clock, bus, journal = Current(config), SystemClock(), LocalBus(), Journal()
     settings = config.settings
     private_folder(config.data)
-    store = await open_store(config.data, reserve_bytes=settings.reserve_bytes, wal_bytes=settings.wal_bytes)
-    stack.push_async_callback(store.close)
+    disk = await open_store(config.data, reserve_bytes=settings.reserve_bytes, wal_bytes=settings.wal_bytes)
+    stack.push_async_callback(disk.close)
+    store = cast("Store", Newcomers(disk, bus, settings.newcomers, secrets.token_bytes))
     # Only now, because the store's lock says that no other relay uses these keys.
     identity = open_identity(config.data, settings.domain, secrets.token_bytes, change_name=config.change_name)
     remove_ready(config.data)
@@ -195,7 +198,7 @@ async def _build(config: RunConfig, stack: AsyncExitStack) -> Parts:
         pusher=pusher,
         clock=clock,
         queues={
-            "store": lambda: store.pending,
+            "store": lambda: disk.pending,
             "logins": lambda: doorkeeper.pending,
             "desk": lambda: desk.pending,
             "push": lambda: pusher.pending,

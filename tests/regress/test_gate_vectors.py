@@ -259,10 +259,10 @@ EXPENSIVE = {
 def test_refused_cheaply(name: str) -> None:
     """A tenth of a second for 10 MB is what the base64 alone takes; three times that is allowed here, for a busy machine."""
     whole = EXPENSIVE[name]
-    start = time.perf_counter()
+    start = time.process_time()
     verdicts = require_encryption(whole, is_incoming=True), check_from(whole, Address("a", "b.test"))
     assert any(isinstance(verdict, Refusal) for verdict in verdicts)
-    assert time.perf_counter() - start < 0.3
+    assert time.process_time() - start < 0.3
 
 
 @pytest.mark.slow

@@ -30,8 +30,8 @@ def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relay]:
 def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relay]:
     """Nobody can register; there is one account, `member123`."""
     relay = Relay(tmp_path_factory.mktemp("closed"))
-    with relay, Imap(relay, "member123"):
-        pass
+    with relay, Imap(relay, "member123") as imap:
+        imap.ok("CREATE used")  # an account that nobody used would not outlive the restart
     relay.settings = {"registration": "closed"}
     with relay:
         yield relay

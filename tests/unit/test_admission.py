@@ -1,5 +1,6 @@
 """Who may have a connection (servers/admission.py): bounds by network, by account and in all, and who gives way."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -132,7 +133,8 @@ def test_no_bound_is_ever_broken(steps: list[tuple[int, int, int, float]]) -> No
             tickets += [ticket] if ticket is not None else []
         elif tickets:
             ticket = tickets[number % len(tickets)]
-            {1: partial(ticket.log_in, bytes([place])), 2: ticket.visit, 3: ticket.leave}[action]()
+            acts: dict[int, Callable[[], object]] = {1: partial(ticket.log_in, bytes([place])), 2: ticket.visit, 3: ticket.leave}
+            acts[action]()
         groups = here.admission._groups.values()
         assert all(len(group.all) <= group.limit for group in groups)
         assert all(len(of_key) <= group.limit_per_key for group in groups for of_key in group.by_key.values())

@@ -9,14 +9,16 @@ from collections.abc import Sequence
 from razdar.model.verdict import ACCEPT, Verdict
 from razdar.wire import openpgp, shapes
 from razdar.wire.address_field import only_address
-from razdar.wire.mime import HEADER_BYTES_MAX, Field, MimeError, header_values, read_header
+from razdar.wire.mime import FIELDS_MAX, HEADER_BYTES_MAX, Field, MimeError, header_values, read_header
 from razdar.wire.smtp.replies import MALFORMED_MESSAGE, UNENCRYPTED
 
 
-def require_encryption(message: bytes, *, is_incoming: bool = False, header_bytes: int = HEADER_BYTES_MAX) -> Verdict:
+def require_encryption(
+    message: bytes, *, is_incoming: bool = False, header_bytes: int = HEADER_BYTES_MAX, header_fields: int = FIELDS_MAX
+) -> Verdict:
     """Accepts one OpenPGP message in PGP/MIME, a secure-join request and, from another relay, a delivery report; nothing else."""
     try:
-        fields, body_start = read_header(message, limit_bytes=header_bytes)
+        fields, body_start = read_header(message, limit_bytes=header_bytes, fields_max=header_fields)
     except MimeError:
         return MALFORMED_MESSAGE
     if is_incoming and _is_delivery_report(fields):

@@ -116,7 +116,8 @@ class Removal:
     share: int = 1
     """What the entry brought into its body's balance; the body goes when the balance is 0 (modulo 2**62).
 
-    Random shares make the balance a random number: it counts the readers down without telling how many there are. With 1 it is a plain count.
+    Random shares make the balance a random number: it counts the readers down without telling how many there are. With 1 it is a plain
+    count.
     """
 
 
@@ -154,8 +155,15 @@ class Store(Protocol):
 
     # accounts
 
-    async def create_account(self, record: AccountRecord) -> AccountRecord:
-        """The account exists, with an empty INBOX. Returns the stored record: that of an earlier creator if there was one."""
+    async def create_account(self, record: AccountRecord, uid_validity: int = 0) -> AccountRecord:
+        """The account exists, with an empty INBOX. Returns the stored record: that of an earlier creator if there was one.
+
+        `uid_validity` is that of INBOX; 0: a fresh one. A store may hold an account back from stable storage until its first use
+        (services/newcomers.py).
+        """
+
+    async def keep_account(self, account: AccountId) -> None:
+        """If the account exists it is on stable storage now."""
 
     async def account(self, account: AccountId) -> AccountRecord | None:
         """The record, or None."""
@@ -250,7 +258,10 @@ class Store(Protocol):
         """How many uses are left; 0 if there is no such invite."""
 
     async def claim_invite(self, digest: bytes, record: AccountRecord) -> bool:
-        """One use is taken and the account created, in one transaction; False, and nothing happened, if there is no use left or the account exists."""
+        """One use is taken and the account created, in one transaction.
+
+        False, and nothing happened, if there is no use left or the account exists.
+        """
 
     async def totals(self) -> Totals:
         """Counts, for `status`."""

@@ -142,6 +142,7 @@ class Deliver:
         members = [(address, MailboxId(account), known.public_key) for address, account, known in audience.members]
         parcels = [await self._seal(members, message)]
         parcels += await self._reports(sender, audience.failures, message)
+        await self._store.keep_account(sender.account)
         missed = await self._commit(parcels)
         others = [account for address, account, _ in audience.members if account != sender.account and address not in missed]
         for account in others:

@@ -78,16 +78,18 @@ class Submit:
         return await self._crew.run(lambda: self._check(login, content))
 
     def _check(self, login: Login, content: bytes) -> Verdict:
-        header_bytes = self._settings().header_bytes
-        verdict = check_from(content, login.address, header_bytes=header_bytes)
-        return verdict if isinstance(verdict, Refusal) else require_encryption(content, header_bytes=header_bytes)
+        size_bytes, fields = self._settings().header_bytes, self._settings().header_fields
+        verdict = check_from(content, login.address, header_bytes=size_bytes, header_fields=fields)
+        if isinstance(verdict, Refusal):
+            return verdict
+        return require_encryption(content, header_bytes=size_bytes, header_fields=fields)
 
     async def __call__(self, login: Login, envelope: Envelope, content: bytes) -> Verdict:
         """Accept: the message is on stable storage. Raises `StoreUnavailable`, `CrewBusy`."""
         verdict = await self.check_content(login, content)
         if isinstance(verdict, Refusal):
             return verdict
-        header_bytes = self._settings().header_bytes
-        message = for_mailbox(for_submission(content, header_bytes=header_bytes), header_bytes=header_bytes)
+        bounds = {"header_bytes": self._settings().header_bytes, "header_fields": self._settings().header_fields}
+        message = for_mailbox(for_submission(content, **bounds), **bounds)
         sender = Sender(login.address, login.account, login.public_key)
         return await self._deliver(sender, envelope.recipients, message) or Accept()

@@ -4,7 +4,7 @@ Everything else, the body included, leaves byte for byte as it came: signatures 
 all messages share. In particular there is no `Received` field: it would record when and from where somebody wrote.
 """
 
-from razdar.wire.mime import HEADER_BYTES_MAX, read_header
+from razdar.wire.mime import FIELDS_MAX, HEADER_BYTES_MAX, read_header
 
 SUBJECT = b"Subject: [...]\r\n"
 """The subject that stands outside of every encrypted message (header protection, RFC 9788)."""
@@ -13,9 +13,9 @@ _NOT_SUBMITTED = frozenset({"received", "x-originating-ip", "x-mailer", "user-ag
 _NOT_DELIVERED = frozenset({"dkim-signature", "authentication-results", "received"})
 
 
-def for_submission(message: bytes, *, header_bytes: int = HEADER_BYTES_MAX) -> bytes:
+def for_submission(message: bytes, *, header_bytes: int = HEADER_BYTES_MAX, header_fields: int = FIELDS_MAX) -> bytes:
     """The message without fields that name the app, the network or hidden recipients, and with the one subject. Raises MimeError."""
-    fields, body_start = read_header(message, limit_bytes=header_bytes)
+    fields, body_start = read_header(message, limit_bytes=header_bytes, fields_max=header_fields)
     kept: list[bytes] = []
     has_subject = False
     for field in fields:
@@ -27,9 +27,9 @@ def for_submission(message: bytes, *, header_bytes: int = HEADER_BYTES_MAX) -> b
     return _with_header(kept if has_subject else [*kept, SUBJECT], message, body_start)
 
 
-def for_mailbox(message: bytes, *, header_bytes: int = HEADER_BYTES_MAX) -> bytes:
+def for_mailbox(message: bytes, *, header_bytes: int = HEADER_BYTES_MAX, header_fields: int = FIELDS_MAX) -> bytes:
     """The message without what servers wrote for each other; the same object if there was nothing of it. Raises MimeError."""
-    fields, body_start = read_header(message, limit_bytes=header_bytes)
+    fields, body_start = read_header(message, limit_bytes=header_bytes, fields_max=header_fields)
     kept = [field.raw for field in fields if field.name not in _NOT_DELIVERED]
     return message if len(kept) == len(fields) else _with_header(kept, message, body_start)
 

@@ -14,7 +14,7 @@ HEADER_BYTES_MAX = 131_072
 """Default for the settings' `header_bytes`; the apps send about 500."""
 
 FIELDS_MAX = 1000
-"""A message that crossed ten relays has about 100."""
+"""Default for the settings' `header_fields`. A message that crossed ten relays has about 100."""
 
 # Field name: printable ASCII without the colon (RFC 5322 section 2.2), and nothing between it and the colon (the obsolete syntax of section
 # 4.5 lets two parsers see two different names). Body: lines folded by CRLF and white space; no bare CR or LF, no NUL. Possessive
@@ -63,7 +63,7 @@ def split_message(message: bytes, limit_bytes: int = HEADER_BYTES_MAX) -> tuple[
     return fields, memoryview(message)[body_start:]
 
 
-def read_header(data: bytes, start: int = 0, limit_bytes: int = HEADER_BYTES_MAX) -> tuple[list[Field], int]:
+def read_header(data: bytes, start: int = 0, limit_bytes: int = HEADER_BYTES_MAX, fields_max: int = FIELDS_MAX) -> tuple[list[Field], int]:
     """The fields from `start` on, and where the body begins. Also for the header of a part. Raises MimeError."""
     end = data.find(b"\r\n\r\n", start, start + limit_bytes)
     if end < 0:
@@ -72,7 +72,7 @@ def read_header(data: bytes, start: int = 0, limit_bytes: int = HEADER_BYTES_MAX
     at = start
     while at < end:
         found = _FIELD.match(data, at, end + 2)
-        if found is None or len(fields) == FIELDS_MAX:
+        if found is None or len(fields) >= fields_max:
             raise MimeError("a header field is malformed or one too many")
         fields.append(Field(found[1].decode("ascii").lower(), found[0]))
         at = found.end()

@@ -45,11 +45,14 @@ class MemoryStore(Store):
 
     # accounts
 
-    async def create_account(self, record: AccountRecord) -> AccountRecord:
-        return self._create(record)
+    async def create_account(self, record: AccountRecord, uid_validity: int = 0) -> AccountRecord:
+        return self._create(record, uid_validity)
 
-    def _create(self, record: AccountRecord) -> AccountRecord:
-        inbox = Folder(1 + int.from_bytes(self._entropy(4), "big") % 2**30)
+    async def keep_account(self, account: AccountId) -> None:
+        """It is."""
+
+    def _create(self, record: AccountRecord, uid_validity: int = 0) -> AccountRecord:
+        inbox = Folder(uid_validity or 1 + int.from_bytes(self._entropy(4), "big") % 2**30)
         return self._state.accounts.setdefault(record.id, Account(record, {INBOX: inbox})).record
 
     async def account(self, account: AccountId) -> AccountRecord | None:

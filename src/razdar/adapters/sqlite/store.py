@@ -129,9 +129,12 @@ class SqliteStore(Store):
 
     # accounts
 
-    async def create_account(self, record: AccountRecord) -> AccountRecord:
-        uid_validity = self._uid_validity()
-        return await self._writer.run(lambda connection: accounts.create_account(connection, record, uid_validity), grows=True)
+    async def create_account(self, record: AccountRecord, uid_validity: int = 0) -> AccountRecord:
+        validity = uid_validity or self._uid_validity()
+        return await self._writer.run(lambda connection: accounts.create_account(connection, record, validity), grows=True)
+
+    async def keep_account(self, account: AccountId) -> None:
+        """It is."""
 
     def _uid_validity(self) -> int:
         """Of a new INBOX. Random: an account made anew must not look like the old one, and a count would tell who came first."""
