@@ -14,9 +14,8 @@ SELECT json_group_array(json_array(key, hex(public_key), (SELECT sum(used) FROM 
 FROM json_each(:rows) JOIN account ON account.id = substr(:strip, value, 16)
 """
 _MAILBOXES = """
-SELECT folder, uid_validity, uid_next, sealed,
-    (SELECT count(*) FROM (SELECT 1 FROM entry WHERE entry.account = m.account AND entry.folder = m.folder LIMIT :at_most))
-FROM mailbox AS m WHERE account = :account
+SELECT folder, uid_validity, uid_next, sealed, (SELECT count(*) FROM entry WHERE entry.account = m.account AND entry.folder = m.folder)
+FROM mailbox AS m WHERE account = ?
 """
 _ENTRIES = """
 SELECT json_group_array(json_array(uid, hex(seal), expires)) FROM (
@@ -24,9 +23,7 @@ SELECT json_group_array(json_array(uid, hex(seal), expires)) FROM (
 """
 _ALL_ENTRIES = _ENTRIES.format(some="")
 _SOME_ENTRIES = _ENTRIES.format(some=" AND uid IN (SELECT value FROM json_each(?))")
-_UIDS = "SELECT json_group_array(uid) FROM (SELECT uid FROM entry WHERE account = ? AND folder = ? ORDER BY uid LIMIT ?)"
-ALL = -1
-"""SQLite's LIMIT that is none."""
+_UIDS = "SELECT json_group_array(uid) FROM (SELECT uid FROM entry WHERE account = ? AND folder = ? ORDER BY uid)"
 
 
 def account(connection: sqlite3.Connection, wanted: AccountId) -> AccountRecord | None:
@@ -42,14 +39,12 @@ def recipients(connection: sqlite3.Connection, accounts: Sequence[AccountId]) ->
 
 
 def mailboxes(connection: sqlite3.Connection, account: AccountId) -> Sequence[MailboxRecord]:
-    rows = connection.execute(_MAILBOXES + " ORDER BY folder", {"account": account, "at_most": ALL}).fetchall()
+    rows = connection.execute(_MAILBOXES + " ORDER BY folder", (account,)).fetchall()
     return [_mailbox(account, *row) for row in rows]
 
 
-def mailbox(connection: sqlite3.Connection, wanted: MailboxId, at_most: int = ALL) -> MailboxRecord | None:
-    """Messages are counted up to `at_most`."""
-    bound = {"account": wanted.account, "wanted": wanted.folder, "at_most": at_most}
-    row = connection.execute(_MAILBOXES + " AND folder = :wanted", bound).fetchone()
+def mailbox(connection: sqlite3.Connection, wanted: MailboxId) -> MailboxRecord | None:
+    row = connection.execute(_MAILBOXES + " AND folder = ?", wanted).fetchone()
     return None if row is None else _mailbox(wanted.account, *row)
 
 
@@ -63,9 +58,8 @@ def entries(connection: sqlite3.Connection, mailbox: MailboxId, uids: Sequence[U
     return [Entry(Uid(uid), bytes.fromhex(seal), expires) for uid, seal, expires in found]
 
 
-def uids(connection: sqlite3.Connection, mailbox: MailboxId, at_most: int = ALL) -> Sequence[Uid]:
-    """The lowest ones if there are more than `at_most`."""
-    found: list[Uid] = unpacked(connection.execute(_UIDS, (*mailbox, at_most)).fetchone())
+def uids(connection: sqlite3.Connection, mailbox: MailboxId) -> Sequence[Uid]:
+    found: list[Uid] = unpacked(connection.execute(_UIDS, mailbox).fetchone())
     return found
 
 

@@ -164,9 +164,6 @@ class SqliteStore(Store):
         return await self._search(lambda connection: reads.mailboxes(connection, account))
 
     async def mailbox(self, mailbox: MailboxId) -> MailboxRecord | None:
-        near = self._look(lambda connection: reads.mailbox(connection, mailbox, LOOKS_AT_ONCE))
-        if near is None or near.messages < LOOKS_AT_ONCE:
-            return near
         return await self._search(lambda connection: reads.mailbox(connection, mailbox))
 
     async def create_mailbox(self, account: AccountId, sealed: bytes) -> MailboxRecord | None:
@@ -200,9 +197,6 @@ class SqliteStore(Store):
         return self._look(look) if uids is not None and len(uids) <= LOOKS_AT_ONCE else await self._search(look)
 
     async def uids(self, mailbox: MailboxId) -> Sequence[Uid]:
-        near = self._look(lambda connection: reads.uids(connection, mailbox, LOOKS_AT_ONCE))
-        if len(near) < LOOKS_AT_ONCE:
-            return near
         return await self._search(lambda connection: reads.uids(connection, mailbox))
 
     async def body(self, body: BodyId) -> bytes | None:
