@@ -97,7 +97,7 @@ def _read_file(path: Path, *, must_exist: bool) -> Mapping[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "not UTF-8"
         raise Trouble(f"پروندهٔ تنظیم {path} خوانده نشد: {why}.", f"The configuration file {path} cannot be read: {why}.") from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # the parser says no more of brackets without end and of numbers with 5000 digits
         raise Trouble(
             f"پروندهٔ تنظیم {path} درست نوشته نشده است: {error}.", f"The configuration file {path} is not valid TOML: {error}."
         ) from error

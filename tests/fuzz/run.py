@@ -1,8 +1,8 @@
 """Fuzzing with Atheris: `python -m tests.fuzz.run TARGET --seconds 600`.
 
-Atheris is no dependency of the project; CONTRIBUTING.md says how to make an environment that has it. What is found lands in
-the folder given with --found, the growing corpus in the one given with --corpus; seeds are those of tests/fuzz/seeds/TARGET. libFuzzer's own limits (2 s and 1 GiB for one
-input) turn slowness and hunger into findings.
+Atheris is no dependency of the project; CONTRIBUTING.md says how to make an environment that has it. What is found lands in the folder
+given with --found, the growing corpus in the one given with --corpus; seeds are those of tests/fuzz/seeds/TARGET. libFuzzer's own limits
+(2 s and 1 GiB for one input) turn slowness and hunger into findings.
 """
 
 import argparse

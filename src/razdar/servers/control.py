@@ -63,7 +63,7 @@ class ControlServer:
                 answer = await self._answer(await reader.readuntil(b"\n"))
                 writer.write(json.dumps(answer).encode() + b"\n")
                 await writer.drain()
-        except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        except (OSError, ValueError, RecursionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # whoever asked has gone, or did not ask in our words
         finally:
             writer.close()

@@ -42,6 +42,9 @@ def unseal_folder(private_key: PrivateKey, sealed: bytes) -> FolderSecret:
     """What was sealed; raises SealBroken."""
     try:
         name, keywords, is_subscribed, *more = json.loads(HPKE.decrypt(sealed, private_key.key, info=_CONTEXT))
-    except (InvalidTag, ValueError):
+        texts = [name, *keywords]
+    except (InvalidTag, ValueError, TypeError, RecursionError):  # whoever holds the disk can seal anything: the public key lies there
         raise SealBroken from None
-    return FolderSecret(name, tuple(keywords), is_subscribed, is_name_only=bool(more))
+    if not all(isinstance(text, str) for text in texts):
+        raise SealBroken
+    return FolderSecret(name, tuple(keywords), bool(is_subscribed), is_name_only=bool(more))
