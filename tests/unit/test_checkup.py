@@ -97,7 +97,9 @@ def _config(data: Path, files: tuple[Path, Path] | None = None) -> RunConfig:
 def test_the_days_of_a_certificate(tmp_path: Path, days: int, levels: list[str], word: str) -> None:
     files = self_signed(tmp_path, "relay.example")
     files[1].chmod(0o600)
-    found = seen(certificate.examine(_config(tmp_path, files), "relay.example", NOW + datetime.timedelta(days=days)))
+    found = seen(
+        certificate.examine(_config(tmp_path, files), "relay.example", datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days))
+    )
     assert found[0] == levels
     assert word in found[1]
 
@@ -318,6 +320,14 @@ def test_a_damaged_or_newer_store_is_told(data: Path) -> None:
     assert folder.relay_day(data) == 0
 
 
+def test_settings_may_belong_to_root_and_be_readable(data: Path) -> None:
+    """An operator writes them with sudo."""
+    (data / "razdar.toml").write_text("push = false\n")
+    (data / "razdar.toml").chmod(0o644)
+    os.chown(data / "razdar.toml", 12_345 if os.geteuid() == 0 else -1, -1)
+    assert seen(folder.examine(data, ""))[0] == ["fine"]
+
+
 def test_what_a_restore_put_aside_is_not_forgotten(data: Path) -> None:
     (data / "replaced-1").mkdir()
     assert seen(folder.examine(data, ""))[0] == ["note"]
@@ -345,6 +355,7 @@ def test_every_subject_says_something_in_both_languages(data: Path) -> None:
         ("‎ulimit -Hn 21200‎ یا 5", "‎ulimit -Hn 21200‎ یا ۵"),
         ("روی 127.0.0.1 و /srv/7 و x9", "روی 127.0.0.1 و /srv/7 و x9"),
         ("درگاه‌ها: 25، 993.", "درگاه‌ها: ۲۵، ۹۹۳."),
+        ("OpenSSL 3.0.19 27 Jan 2026؛ 3 روز", "OpenSSL 3.0.19 27 Jan 2026؛ ۳ روز"),
     ],
 )
 def test_numbers_are_read_aloud_and_commands_are_not(text: str, read: str) -> None:

@@ -14,7 +14,8 @@ from razdar.model.trouble import data_newer, keys_incomplete, name_differs
 
 _ABOUT = "data"
 _OTHERS = 0o077
-_OWN = ("keys", "tls", "store.db", "store.db-wal", "store.generation", "reserve", "lock", "run", "razdar.toml")
+_OWN = ("keys", "tls", "store.db", "store.db-wal", "store.generation", "reserve", "lock", "run")
+"""What the relay makes; its settings may be anybody's, and readable."""
 
 
 def examine(data: Path, wanted_name: str) -> list[Finding]:
@@ -62,7 +63,7 @@ def _owner(data: Path) -> Iterator[Finding]:
 
 
 def _modes(data: Path) -> Iterator[Finding]:
-    private = [data, *(data / name for name in _OWN if name != "razdar.toml"), *data.glob("keys/*"), *data.glob("tls/*")]
+    private = [data, *(data / name for name in _OWN), *data.glob("keys/*"), *data.glob("tls/*")]
     open_ = [path for path in private if path.exists() and stat.S_IMODE(path.stat().st_mode) & _OTHERS]
     if open_:
         shown = ", ".join(str(path) for path in open_)

@@ -43,7 +43,7 @@ def _say_words(findings: Sequence[Finding], *, is_sound: bool) -> None:
 
 
 def _read_aloud(text: str) -> str:
-    """Numbers in Persian digits; commands (between two left-to-right marks), names, dates and versions as they are."""
+    """Numbers in Persian digits; commands (between two left-to-right marks), dates, versions and what is English as they are."""
     parts = text.split(_MARK)
     return _MARK.join(part if at % 2 else _NUMBER.sub(_persian_number, part) for at, part in enumerate(parts))
 
@@ -53,7 +53,7 @@ def _persian_number(match: re.Match[str]) -> str:
 
 
 _MARK = "\u200e"
-_NUMBER = re.compile(r"(?<![\w./:-])\d+(?:\.\d+)?(?![\w/:-]|\.\d)")
+_NUMBER = re.compile(r"(?<![\w./:-])(?<![A-Za-z] )\d+(?:\.\d+)?(?![\w/:-]|\.\d| [A-Za-z])")
 _SOUND = ("چیزی نیست که جلوی کار رله را بگیرد.", "Nothing is in the relay's way.")
 _UNSOUND = ("آنچه با ✗ آمده باید درست شود.", "What is marked ✗ must be mended.")
 
