@@ -96,6 +96,7 @@ def facts(folder: Path) -> dict[str, str | int | float]:
         "openssl": ssl.OPENSSL_VERSION,
         "sqlite": sqlite3.sqlite_version,
         "load_before": round(os.getloadavg()[0], 2),
+        "nice": os.nice(0),
     }
 
 

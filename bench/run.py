@@ -31,7 +31,7 @@ def main(words: Sequence[str]) -> int:
     chosen = _arguments(words)
     _allow_many_files(2 * chosen.connections + 500)
     targets: list[Target] = [RazdarTarget("this", profile=chosen.profile)]
-    targets += [RazdarTarget("other", checkout) for checkout in chosen.against]
+    targets += [RazdarTarget(_commit(checkout), checkout) for checkout in chosen.against]
     facts = machine.facts(scratch())
     print(", ".join(f"{name} {value}" for name, value in facts.items()))
     print("raised for the benchmark: " + ", ".join(f"{name}={value}" for name, value in RAISED.items()))
@@ -98,7 +98,7 @@ def _allow_many_files(count: int) -> None:
 
 
 def _keep(chosen: argparse.Namespace, facts: dict[str, Any], results: dict[str, Any], summaries: dict[str, Any]) -> str:
-    commit = _git("rev-parse", "--short", "HEAD") + ("+changes" if _git("status", "--porcelain", "--", "src") else "")
+    commit = _commit(REPOSITORY)
     asked = {name: value for name, value in vars(chosen).items() if isinstance(value, int) and not isinstance(value, bool)}
     document = {
         "date": time.strftime("%Y-%m-%d"),
@@ -115,8 +115,13 @@ def _keep(chosen: argparse.Namespace, facts: dict[str, Any], results: dict[str, 
     return str(file.relative_to(REPOSITORY))
 
 
-def _git(*words: str) -> str:
-    done = subprocess.run(["git", *words], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+def _commit(checkout: Path) -> str:
+    """Which source runs there."""
+    return _git(checkout, "rev-parse", "--short", "HEAD") + ("+changes" if _git(checkout, "status", "--porcelain", "--", "src") else "")
+
+
+def _git(checkout: Path, *words: str) -> str:
+    done = subprocess.run(["git", *words], cwd=checkout, capture_output=True, text=True, check=False)
     return done.stdout.strip()
 
 
