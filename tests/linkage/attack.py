@@ -79,7 +79,9 @@ def _controls(cases: Sequence[Case], folder: Path) -> dict[str, float]:
         result = control(cases, name, folder)
         _say(f"  {name:<34} precision {result.precision:6.1%}  chance {result.chance:5.1%}")
         report[name] = result.precision
-    return report
+    seen_by_layout = control(cases, "rows in order of arrival", folder, ("layout",))
+    _say(f"  {'the same, from pages and cells only':<34} precision {seen_by_layout.precision:6.1%}  chance {seen_by_layout.chance:5.1%}")
+    return report | {"rows in order of arrival, layout only": seen_by_layout.precision}
 
 
 def report_on(kind: str, plans: Sequence[Plan], folder: Path) -> dict[str, object]:

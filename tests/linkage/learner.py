@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 STEPS = 24
-NEGATIVES = 8_000
+NEGATIVES = 6_000
 ROUNDS = 12
 RIDGE = 1.0
 
@@ -49,7 +49,7 @@ class Learner:
 
     @classmethod
     def learn(cls, features: Mapping[str, Sequence[float]], answers: Sequence[bool], seed: int = 0) -> "Learner":
-        stairs = {name: Stairs.learn(values, answers) for name, values in features.items()}
+        stairs = {name: Stairs.learn(values, answers) for name, values in features.items() if min(values) < max(values)}
         dice = random.Random(f"learner {seed}")
         chosen = [place for place, answer in enumerate(answers) if answer]
         others = [place for place, answer in enumerate(answers) if not answer]
@@ -80,7 +80,7 @@ def _regress(rows: Sequence[Sequence[float]], answers: Sequence[bool]) -> list[f
             _add(row, answer, weights, slope, curve)
         step = _solve(curve, slope)
         weights = [weight + change for weight, change in zip(weights, step, strict=True)]
-        if max(map(abs, step)) < 1e-4:
+        if max(map(abs, step)) < 1e-3:
             break
     return weights
 

@@ -99,13 +99,19 @@ class MainFile:
 def main_file(cases: Sequence[Case], seizure: str = "stopped", *, raw: bool = False) -> MainFile:
     """`raw`: with free pages and gaps."""
     seen = [case.look(case.town.seizures[seizure].database, raw=raw) for case in cases]
-    everything, activity, layout = (
+    whole, activity, layout = (
         attack(cases, seen, families) for families in (("activity", "layout", "columns"), ("activity",), ("layout", "columns"))
     )
-    return MainFile(measure(everything), measure(activity), measure(layout), difference(everything, activity), single_features(cases, seen))
+    return MainFile(measure(whole), measure(activity), measure(layout), difference(whole, activity), single_features(cases, seen))
 
 
-def control(cases: Sequence[Case], name: str, folder: Path) -> Result:
+def everything(cases: Sequence[Case], seizure: str = "stopped", *, raw: bool = False) -> Result:
+    """As `main_file`, all that is seen taken together and nothing else."""
+    seen = [case.look(case.town.seizures[seizure].database, raw=raw) for case in cases]
+    return measure(attack(cases, seen, tuple(FAMILIES)))
+
+
+def control(cases: Sequence[Case], name: str, folder: Path, families: Sequence[str] = tuple(FAMILIES)) -> Result:
     """The same attacker on a store that leaks."""
     seen = []
     for place, case in enumerate(cases):
@@ -114,7 +120,7 @@ def control(cases: Sequence[Case], name: str, folder: Path) -> Result:
         leaky = controls.make(name, source, folder / str(place), case.town.truth, case.faces)
         seen.append(case.look(leaky))
         leaky.unlink()
-    return measure(attack(cases, seen, tuple(FAMILIES)), draws=0)
+    return measure(attack(cases, seen, families), draws=0)
 
 
 @dataclass(frozen=True, slots=True)
