@@ -64,7 +64,12 @@ class RazdarTarget:
         self._folder = Path(tempfile.mkdtemp(prefix="run-", dir=scratch()))
         self._relay = _Process(self._folder, settings=RAISED)
         self._relay.checkout, self._relay.profile = self.checkout, self.profile
-        self._relay.start()
+        try:
+            self._relay.start()
+        except BaseException:
+            self._relay.kill()
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
