@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from tests.lab.load import Device, Lost, Person, Refused, Smtp
+from tests.lab.load import Device, Imap, Lost, Person, Refused, Smtp
 from tests.lab.relay import Relay, random_text
 from tests.mail.make import encrypted_message
 
@@ -243,12 +243,14 @@ async def _fifty_power_cuts(folder: Path, dice: random.Random) -> None:
 
 
 async def _move_in(town: Town) -> None:
-    """Everybody has an account; their devices have looked into the empty mailbox once."""
+    """Everybody has an account that was used; their devices have looked into the empty mailbox once."""
     town.people = [Person(f"{random_text(9)}@{town.relay.name}", random_text(22)) for _ in range(PEOPLE)]
     imaps = town.relay.port("imaps")
     town.devices = [Device(person, town.relay.bind, imaps, on_round=town.news.set) for person in town.people]
     for person in town.people:
-        (await Smtp.open(town.relay.bind, town.relay.port("submissions"), person)).line.close()
+        imap = await Imap.open(town.relay.bind, imaps, person)
+        await imap.command("CREATE used")
+        imap.line.close()
 
 
 def _judge_messages(town: Town) -> None:

@@ -54,7 +54,7 @@ class Town:
 
     async def move_in(self) -> None:
         for person in (self.ali, self.bahar):
-            await self.imap(person)
+            await (await self.imap(person)).command("CREATE used")  # an account that was never used does not outlive a crash
 
     async def seen(self) -> int:
         """How many messages wait for Bahar's app; they are gone afterwards."""
@@ -68,8 +68,9 @@ async def deliver(town: Town) -> Awaitable[object]:
     return town.send(await town.smtp())
 
 
-async def first_login(town: Town) -> Awaitable[object]:
-    return town.imap(town.stranger())
+async def first_use(town: Town) -> Awaitable[object]:
+    """The first login leaves nothing on disk, the first use does (services/newcomers.py)."""
+    return (await town.imap(town.stranger())).command("CREATE folder")
 
 
 async def _with_a_message(town: Town) -> Imap:
@@ -93,7 +94,7 @@ async def make_folder(town: Town) -> Awaitable[object]:
     return (await town.imap(town.bahar)).command("CREATE folder")
 
 
-@pytest.mark.parametrize("prepare", [deliver, first_login, flag, delete, make_folder])
+@pytest.mark.parametrize("prepare", [deliver, first_use, flag, delete, make_folder])
 def test_nothing_is_confirmed_before_it_is_on_disk(tmp_path: Path, prepare: Callable[[Town], Awaitable[Awaitable[object]]]) -> None:
     relay = Relay(tmp_path / "relay", settings=SETTINGS)
     with gated(relay) as gate:
@@ -140,9 +141,10 @@ async def _failing_fsync(town: Town, gate: SyncGate) -> None:
         else:
             acknowledged += 1
     assert (acknowledged, failed) == (3, 3)
+    newcomer = await town.imap(town.stranger())
     gate.set(Mode.FAIL)
     with pytest.raises(Refused, match="UNAVAILABLE"):
-        await town.imap(town.stranger())
+        await newcomer.command("CREATE folder")
     gate.set(Mode.PASS)
     town.relay.kill()
     town.relay.start()

@@ -26,6 +26,7 @@ LATE_S = 4.0
 @pytest.fixture(scope="module")
 def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relay]:
     settings = {"login_seconds": LOGIN_S, "idle_seconds": IDLE_S, "send_burst": 100_000, "send_per_minute": 100_000, "log_level": "debug"}
+    settings["commands_before_login"] = 1_000_000
     with Relay(tmp_path_factory.mktemp("patience"), settings=settings) as running:
         yield running
         assert '"event": "bug"' not in running.output()
@@ -198,7 +199,7 @@ def test_who_fetches_and_never_reads_is_cut_off(relay: Relay) -> None:
 
 
 def test_the_number_of_connections_is_bounded(tmp_path: Path) -> None:
-    with Relay(tmp_path, settings={"connections": 5}) as relay:
+    with Relay(tmp_path, settings={"connections": 5, "stranger_share": 1}) as relay:
         held = [Imap(relay) for _ in range(5)]
         with Peer(relay, "imap") as late:
             assert late.rest() == b""

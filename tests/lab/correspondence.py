@@ -34,10 +34,12 @@ def device(relay: Relay, person: Person) -> Device:
 
 
 async def move_in(relay: Relay) -> tuple[Person, Person]:
-    """Two people with accounts."""
+    """Two people with accounts that are on disk, because they were used (services/newcomers.py)."""
     ali, bahar = somebody(relay), somebody(relay)
     for person in (ali, bahar):
-        (await imap(relay, person)).line.close()
+        connection = await imap(relay, person)
+        await connection.command("CREATE used")
+        connection.line.close()
     return ali, bahar
 
 

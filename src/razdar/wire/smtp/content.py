@@ -80,12 +80,13 @@ class ContentReader:
 
     def _shed(self) -> None:
         """Only the border is kept of a message that is surely too big: a stuffed line has at least 4 bytes, one of them the dot."""
-        if self._is_kept and len(self._buffer) <= self._limit_bytes + self._limit_bytes // 3 + len(_END):
+        most_kept = self._limit_bytes + self._limit_bytes // 3 + len(_END)
+        if self._is_kept and len(self._buffer) <= most_kept:
             return
         gone = max(len(self._buffer) - _BORDER, 0)
         del self._buffer[:gone]
         self._checked -= gone
-        self._discard_bytes -= 0 if self._is_kept else gone
+        self._discard_bytes -= gone - most_kept if self._is_kept else gone
         self._is_kept = False
         if self._discard_bytes < 0:
             raise Endless
