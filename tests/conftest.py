@@ -7,6 +7,10 @@ import pytest
 _WORD = "needs a network namespace of its own: run it with ./razdar test, on a system that allows user namespaces"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--overload-seconds", type=float, default=30, help="how long tests/integration/test_overload.py keeps the load up")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if os.environ.get("RAZDAR_NAMESPACE"):
         return
