@@ -13,7 +13,8 @@ from razdar.services import seals as seals_module
 from razdar.services.accounts import Login
 from razdar.services.flags import SYSTEM_FLAGS
 from razdar.services.folders import FolderRefused
-from razdar.services.mailbox import OpenMailbox, OverQuota
+from razdar.services.mailbox import OpenMailbox
+from razdar.services.transfer import OverQuota
 from razdar.vault.seal import unseal
 
 pytestmark = pytest.mark.anyio

@@ -1,11 +1,11 @@
-"""services/mailbox.py: COPY, MOVE, EXPUNGE and RENAME INBOX of more messages than go into one transaction."""
+"""services/transfer.py: COPY, MOVE, EXPUNGE and RENAME INBOX of more messages than go into one transaction."""
 
 import pytest
 from tests.service_world import World
 
 from razdar.model.ids import Uid
 from razdar.ports.store import StoreFull
-from razdar.services import mailbox as mailbox_module
+from razdar.services import transfer
 from razdar.services.accounts import Login
 from razdar.services.folders import FolderRefused
 from razdar.services.mailbox import OpenMailbox
@@ -20,7 +20,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr(mailbox_module, "CHANGED_AT_ONCE", 2)
+    monkeypatch.setattr(transfer, "CHANGED_AT_ONCE", 2)
     return World()
 
 

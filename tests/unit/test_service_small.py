@@ -18,9 +18,9 @@ from razdar.services.accounts import Login
 from razdar.services.deleted_book import DeletedBook
 from razdar.services.folders import Folder, FolderRefused
 from razdar.services.invites import INVITE_USED_UP, INVITED_ONLY
-from razdar.services.mailbox import OverQuota
 from razdar.services.submit import PATIENCE_S
 from razdar.services.tokens import TOKEN_BYTES_MAX, TOKENS_MAX
+from razdar.services.transfer import OverQuota
 from razdar.vault.seal import unseal
 from razdar.wire.smtp import replies
 

@@ -13,7 +13,7 @@ from razdar.services.accounts import Login
 from razdar.services.calendar import Calendar
 from razdar.services.flags import keywords_in, with_flags
 from razdar.services.folders import Folder, FolderRefused
-from razdar.services.mailbox import Mailboxes
+from razdar.services.mailboxes import Mailboxes
 from razdar.services.randomness import random_body_id, random_share
 from razdar.services.submit import Submit
 from razdar.vault.body import encrypt_body

@@ -9,7 +9,8 @@ from razdar.ports.clock import Clock
 from razdar.services.accounts import Accounts, Login
 from razdar.services.append import Appender
 from razdar.services.folders import Folders
-from razdar.services.mailbox import Mailboxes, OpenMailbox
+from razdar.services.mailbox import OpenMailbox
+from razdar.services.mailboxes import Mailboxes
 from razdar.services.tokens import Tokens
 from razdar.settings import Settings
 from razdar.wire.imap import commands as c

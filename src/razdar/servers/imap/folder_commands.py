@@ -6,7 +6,7 @@ from razdar.model.verdict import Refusal
 from razdar.servers.imap.desk import Counter
 from razdar.services.accounts import Login
 from razdar.services.folders import Folder, FolderRefused
-from razdar.services.mailbox import OverQuota
+from razdar.services.transfer import OverQuota
 from razdar.wire.imap import commands as c
 from razdar.wire.imap import responses as r
 from razdar.wire.imap.listing import Name, listing

@@ -8,8 +8,9 @@ from razdar.servers.imap.desk import Counter, Selection
 from razdar.servers.imap.folder_commands import NO_SUCH_FOLDER, required
 from razdar.services.flags import SYSTEM_FLAGS
 from razdar.services.folders import KEYWORDS_MAX, FolderRefused
-from razdar.services.mailbox import OpenMailbox, OverQuota
+from razdar.services.mailbox import OpenMailbox
 from razdar.services.seals import Opened
+from razdar.services.transfer import OverQuota
 from razdar.wire.imap import commands as c
 from razdar.wire.imap import responses as r
 from razdar.wire.imap.fetch_response import flags_only
