@@ -35,7 +35,8 @@ from razdar.services.directory import Directory
 from razdar.services.folders import Folders
 from razdar.services.guesses import Guesses
 from razdar.services.invites import Invites
-from razdar.services.mailbox import Mailboxes, OpenMailbox
+from razdar.services.mailbox import OpenMailbox
+from razdar.services.mailboxes import Mailboxes
 from razdar.services.submit import Submit
 from razdar.services.tokens import Tokens
 from razdar.settings import Settings
@@ -153,7 +154,7 @@ class World:
         self.woken: list[AccountId] = []
         self.paused_s: list[float] = []
         self.is_frozen = False
-        self.calendar = Calendar(store, self.clock, 1)
+        self.calendar = Calendar(store, self.clock, 1, 0, lambda: self.settings.days_stand_still)
         self.addresses, self.logins = AddressCache(bytes(32)), LoginCache(bytes(32))
         self.accounts = self.make_accounts()
         lookups = Directory(self.crew, bytes(32), self.addresses)

@@ -55,7 +55,7 @@ from razdar.services.directory import Directory
 from razdar.services.folders import Folders
 from razdar.services.guesses import Guesses
 from razdar.services.invites import Invites
-from razdar.services.mailbox import Mailboxes
+from razdar.services.mailboxes import Mailboxes
 from razdar.services.newcomers import Newcomers
 from razdar.services.submit import Submit
 from razdar.services.tokens import Tokens
@@ -164,7 +164,7 @@ async def _build(config: RunConfig, stack: AsyncExitStack) -> Parts:
     stack.callback(doorkeeper.close)
     stack.callback(desk.close)
     boot_key = secrets.token_bytes(BOOT_KEY_BYTES)
-    calendar = Calendar(store, clock, await store.day())
+    calendar = Calendar(store, clock, await store.day(), await store.minutes(), lambda: current().days_stand_still)
     directory = Directory(doorkeeper, identity.id_key, AddressCache(boot_key))
     entropy, domain = secrets.token_bytes, identity.domain
     gate = HttpPushGate(settings.push_url)
@@ -328,8 +328,9 @@ def _reload(parts: Parts) -> None:
 
 
 def _reload_all(parts: Parts) -> None:
-    parts.current.config = parts.current.config.reload()
-    parts.tls.reload()
+    config = parts.current.config.reload()
+    parts.tls.reload()  # both or none: a mistake in either leaves both as they are
+    parts.current.config = config
 
 
 def _chores(parts: Parts) -> list[Callable[[], Awaitable[None]]]:

@@ -55,6 +55,9 @@ class Settings:
     recipients: int = _setting(1000, "per message; a client that knows no better number splits at 50", low=1, high=100_000)
     keep_days: int = _setting(20, "relay days that a waiting message is kept, as on other chatmail relays", low=1, high=3_650)
     keep_large_days: int = _setting(7, "relay days for a large message; disk space is what runs out first", low=1, high=3_650)
+    days_stand_still: bool = _setting(
+        False, "true during a cut: nothing gets older, whatever waits stays until people can fetch it again; takes effect at a reload"
+    )
     large_bytes: int = _setting(200_000, "from this size on a message counts as large", low=1)
     quota_bytes: int = _setting(500_000_000, "per account, as on other chatmail relays", low=1_024)
     sender_share: float = _setting(

@@ -23,6 +23,14 @@ async def test_days_count_from_one(store: Store) -> None:
     assert await store.day() == 3
 
 
+async def test_what_has_passed_of_a_day_is_kept_and_begins_anew_with_the_next(store: Store) -> None:
+    assert await store.minutes() == 0
+    await store.note_minutes(50)
+    assert await store.minutes() == 50
+    await store.next_day()
+    assert await store.minutes() == 0
+
+
 async def test_a_message_goes_on_its_day_and_not_before(store: Store) -> None:
     anna, boris = await account(store, "anna"), await account(store, "boris")
     await deliver(store, anna, boris, expires=3)

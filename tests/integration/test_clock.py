@@ -116,11 +116,11 @@ async def test_days_of_standing_still_do_not_count(world: World) -> None:
 
 async def test_a_cut_stops_the_days_and_its_end_starts_them(world: World) -> None:
     login, invite = await somebody_with_everything(world)
-    world.calendar.is_standing = True
+    world.change(days_stand_still=True)
     await run_days(world, 60)
     assert world.calendar.day == 1
     assert await everything_is_there(world, login, invite)
-    world.calendar.is_standing = False
+    world.change(days_stand_still=False)
     await run_days(world, 1)
     assert world.calendar.day == 2
 
@@ -129,12 +129,27 @@ async def test_the_day_survives_a_restart(tmp_path: Path) -> None:
     for expected in (1, 2, 3):
         store = await open_store(tmp_path, reserve_bytes=65_536, wal_bytes=1 << 20)
         clock = FakeClock(now_s=START_S - expected * YEAR_S)
-        calendar = Calendar(store, clock, await store.day())
+        calendar = Calendar(store, clock, await store.day(), await store.minutes())
         assert calendar.day == expected
         for _ in range(int(DAY_S / GAP_S)):
             clock.monotonic_s += GAP_S
             await calendar.tick()
         await store.close()
+
+
+async def test_a_laptop_that_is_switched_off_every_evening_has_days(tmp_path: Path) -> None:
+    """20 hours a day for 6 days are 5 relay days; each restart may lose ten minutes."""
+    for _ in range(6):
+        store = await open_store(tmp_path, reserve_bytes=65_536, wal_bytes=1 << 20)
+        clock = FakeClock()
+        calendar = Calendar(store, clock, await store.day(), await store.minutes())
+        for _ in range(20 * 6):
+            clock.monotonic_s += GAP_S
+            await calendar.tick()
+        await store.close()
+    store = await open_store(tmp_path, reserve_bytes=65_536, wal_bytes=1 << 20)
+    assert (await store.day() - 1) * 24 * 60 + await store.minutes() >= 6 * 20 * 60 - 6 * 10
+    await store.close()
 
 
 @settings(deadline=None, max_examples=60)
@@ -152,11 +167,12 @@ def test_never_more_days_than_the_relay_ran(steps: list[tuple[float, int, bool]]
 
     async def run() -> tuple[int, float]:
         clock, ran_s = FakeClock(), 0.0
-        calendar = Calendar(MemoryStore(), clock, 1)
+        cut = False
+        calendar = Calendar(MemoryStore(), clock, 1, 0, lambda: cut)
         for passed_s, jump_s, is_standing in steps:
             clock.monotonic_s += passed_s
             clock.now_s += jump_s
-            calendar.is_standing = is_standing
+            cut = is_standing
             before = calendar.day
             began = await calendar.tick()
             assert calendar.day == before + began, "at most one at a time"

@@ -231,8 +231,14 @@ class Store(Protocol):
     async def day(self) -> int:
         """The relay day: a stored counter, starting at 1. It knows no calendar."""
 
+    async def minutes(self) -> int:
+        """How much of the present relay day has passed, as it was noted last."""
+
+    async def note_minutes(self, minutes: int) -> None:
+        """So much of the present relay day has passed."""
+
     async def next_day(self) -> int:
-        """The counter is one higher; returns it."""
+        """The counter is one higher, and nothing of that day has passed; returns the counter."""
 
     async def expire(self) -> int:
         """Entries, bodies, accounts, tokens and invites whose day has come are gone; returns how many rows went.

@@ -86,6 +86,7 @@ class State:
     bodies: dict[BodyId, StoredBody] = field(default_factory=dict)
     invites: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     day: int = 1
+    minutes: int = 0
 
     def folder(self, mailbox: MailboxId) -> Folder | None:
         account = self.accounts.get(mailbox.account)

@@ -175,8 +175,15 @@ class MemoryStore(Store):
     async def day(self) -> int:
         return self._state.day
 
+    async def minutes(self) -> int:
+        return self._state.minutes
+
+    async def note_minutes(self, minutes: int) -> None:
+        self._state.minutes = minutes
+
     async def next_day(self) -> int:
         self._state.day += 1
+        self._state.minutes = 0
         return self._state.day
 
     async def expire(self) -> int:

@@ -70,6 +70,12 @@ def body(connection: sqlite3.Connection, wanted: BodyId) -> bytes | None:
     return None if row is None else row[0]
 
 
+def minutes(connection: sqlite3.Connection) -> int:
+    """See `Store.minutes`."""
+    row = connection.execute("SELECT value FROM meta WHERE key = 'minutes'").fetchone()
+    return 0 if row is None else int(row[0])
+
+
 def day(connection: sqlite3.Connection) -> int:
     (found,) = connection.execute("SELECT value FROM meta WHERE key = 'day'").fetchone()
     return int(found)

@@ -29,7 +29,13 @@ def reseal(connection: sqlite3.Connection, mailbox: MailboxId, seals: Mapping[Ui
 def next_day(connection: sqlite3.Connection) -> int:
     """See `Store.next_day`."""
     ((day,),) = connection.execute("UPDATE meta SET value = value + 1 WHERE key = 'day' RETURNING value").fetchall()
+    note_minutes(connection, 0)
     return int(day)
+
+
+def note_minutes(connection: sqlite3.Connection, minutes: int) -> None:
+    """See `Store.note_minutes`."""
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('minutes', ?)", (minutes,))
 
 
 def put_token(connection: sqlite3.Connection, account: AccountId, token: bytes, expires: int) -> None:

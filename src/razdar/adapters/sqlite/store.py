@@ -225,6 +225,12 @@ class SqliteStore(Store):
     async def day(self) -> int:
         return self._look(reads.day)
 
+    async def minutes(self) -> int:
+        return self._look(reads.minutes)
+
+    async def note_minutes(self, minutes: int) -> None:
+        await self._writer.run(lambda connection: small.note_minutes(connection, minutes))
+
     async def next_day(self) -> int:
         return await self._writer.run(small.next_day)
 
