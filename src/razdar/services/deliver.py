@@ -4,6 +4,9 @@
 report in the own mailbox, committed together with the message. Only when nobody at all can receive is the message refused; the sender's own
 copy for the other devices does not count as somebody, because a refusal is the one notice that every client shows.
 
+A shortage of ours (no time to look somebody up, the budget for unknown names used up) is nobody's state: the whole message is refused for
+now, before anything is stored, and the client comes again. Whoever was looked up by then is known the next time.
+
 Room in a mailbox is taken from the moment it was checked, so that many messages at once do not all fill the same room.
 """
 
@@ -55,6 +58,8 @@ class _Audience:
 
     members: list[tuple[Address, AccountId, Recipient]] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    shortage: Refusal | None = None
+    """Why somebody who may well exist could not be looked up now."""
 
 
 class _UnderWay:
@@ -131,6 +136,8 @@ class Deliver:
         audience = _Audience()
         try:
             await self._gather(sender, list(dict.fromkeys(recipients)), len(message), audience)
+            if audience.shortage is not None:
+                return audience.shortage
             if audience.failures and all(account == sender.account for _, account, _ in audience.members):
                 return _why_nobody(sender, audience.failures)
             return await self._hand_over(sender, audience, message)
@@ -163,22 +170,24 @@ class Deliver:
         audience.failures += [(address, replies.NOT_REACHABLE) for address in recipients if address.domain != self._domain]
         warm = {address: None for address in local if self._directory.known(address)}
         cold = [address for address in local if address not in warm]
-        await self._admit(sender, list(warm), size_bytes, audience)
+        await self._admit(sender, list(warm), size_bytes, audience, is_cold=False)
         for start in range(0, len(cold), LOOKUPS_AT_ONCE):
             # A cold look-up costs 4 ms, so guessing names has a budget.
             if not self._unknowns.has(sender.account, self._clock.monotonic()):
-                audience.failures += [(address, replies.TOO_MANY_UNKNOWN) for address in cold[start:]]
+                audience.shortage = replies.TOO_MANY_UNKNOWN
                 return
-            await self._admit(sender, cold[start : start + LOOKUPS_AT_ONCE], size_bytes, audience)
+            await self._admit(sender, cold[start : start + LOOKUPS_AT_ONCE], size_bytes, audience, is_cold=True)
 
-    async def _admit(self, sender: Sender, addresses: Sequence[Address], size_bytes: int, audience: _Audience) -> None:
+    async def _admit(self, sender: Sender, addresses: Sequence[Address], size_bytes: int, audience: _Audience, *, is_cold: bool) -> None:
         accounts = await self._identify(addresses)
-        audience.failures += [(address, replies.BUSY) for address in addresses if address not in accounts]
+        if len(accounts) < len(addresses):
+            audience.shortage = replies.STORE_UNAVAILABLE
         existing = await self._store.recipients(list(accounts.values()))
         for address, account in accounts.items():
             known = existing.get(account)
             if known is None:
-                self._unknowns.take(sender.account, self._clock.monotonic())
+                if is_cold:
+                    self._unknowns.take(sender.account, self._clock.monotonic())
                 audience.failures.append((address, replies.NO_SUCH_USER))
             elif not self._has_room(sender, account, known, size_bytes):
                 audience.failures.append((address, replies.MAILBOX_FULL))
