@@ -44,10 +44,18 @@ def test_nobody_else_can_read_the_keys(tmp_path: Path) -> None:
     )
 
 
-def test_an_open_folder_is_closed(tmp_path: Path) -> None:
+def test_an_open_folder_stays_open_and_what_we_put_into_it_is_closed(tmp_path: Path) -> None:
+    """It may hold other people's things; nobody asked us to lock them away."""
     tmp_path.chmod(0o755)
     open_identity(tmp_path, "", os.urandom)
-    assert _mode(tmp_path) == 0o700
+    assert _mode(tmp_path) == 0o755
+    assert _mode(tmp_path / "keys") == 0o700
+    assert {_mode(file) for file in (tmp_path / "keys").iterdir()} == {0o600}
+
+
+def test_a_folder_that_we_make_is_closed(tmp_path: Path) -> None:
+    open_identity(tmp_path / "data", "", os.urandom)
+    assert _mode(tmp_path / "data") == 0o700
 
 
 def test_a_chosen_domain_is_remembered(tmp_path: Path) -> None:

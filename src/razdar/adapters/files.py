@@ -11,10 +11,15 @@ from razdar.model.trouble import data_not_writable
 
 
 def private_folder(folder: Path) -> Path:
-    """`folder` exists and only its owner can enter it. Trouble if it cannot be made or written."""
+    """`folder` exists and can be written; if this made it, only its owner can enter it. Trouble otherwise.
+
+    A folder that was there keeps its mode: it may hold other things, and somebody chose who may see them. What we put into it is for the
+    owner only in any case.
+    """
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.chmod(0o700)
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o700)
     except OSError as error:
         raise data_not_writable(folder) from error
     if not os.access(folder, os.W_OK | os.X_OK):

@@ -1,7 +1,9 @@
 """`./razdar invite`: asks the running relay for an invitation and shows it."""
 
 import argparse
+import os
 from pathlib import Path
+from typing import BinaryIO
 
 from razdar.cli.terminal import persian_digits, say, show_qr
 from razdar.model.trouble import Trouble, file_not_written
@@ -54,11 +56,19 @@ _DIRECT_AFTER = (
 )
 
 
+def _private(file: Path) -> BinaryIO:
+    """Whoever reads the code has the account, so nobody else on this machine may."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return os.fdopen(descriptor, "wb")
+
+
 def _write_png(code: str, file: Path) -> None:
     import segno  # only here
 
     try:
-        segno.make(code, micro=False).save(str(file), kind="png", scale=8, border=4)
+        with _private(file) as picture:
+            segno.make(code, micro=False).save(picture, kind="png", scale=8, border=4)
     except OSError as error:
         raise file_not_written(file, error.strerror or "?") from error
     say("", f"رمزینه در {file} است.", f"The code is in {file}.")
