@@ -7,6 +7,7 @@ tests/conformance, doors and patience in tests/integration/test_relay_*.py.
 import base64
 import json
 import re
+import shutil
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -175,3 +176,12 @@ def test_tls_is_of_today_and_does_not_compress(relay: Relay) -> None:
         assert isinstance(peer.socket, ssl.SSLSocket)
         assert peer.socket.compression() is None
         assert peer.socket.version() in ("TLSv1.2", "TLSv1.3")
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl command")
+def test_tls_renegotiation_is_refused(relay: Relay) -> None:
+    """CVE-2011-1473: a client that asks for handshake after handshake. Python's own client cannot ask, openssl's does at a line "R"."""
+    client = ["openssl", "s_client", "-tls1_2", "-connect", f"{relay.bind}:{relay.port('imaps')}"]
+    ended = subprocess.run(client, input=b"R\n", capture_output=True, timeout=30, check=False)
+    assert b"RENEGOTIATING" in ended.stderr
+    assert b"no renegotiation" in ended.stderr
