@@ -137,8 +137,9 @@ class Accounts:
 
     async def _unlock(self, address: Address, record: AccountRecord, password: str, lane: bytes) -> Login | Refusal:
         key = await self._crew.run(lambda: unlock(record.id, record.salt, record.locked_key, password), lane)
-        if key is None:
-            return replies.AUTH_FAILED
+        return replies.AUTH_FAILED if key is None else self._let_in(address, record, password, key)
+
+    def _let_in(self, address: Address, record: AccountRecord, password: str, key: PrivateKey) -> Login:
         self._cache.remember(address, password, record.id, key)
         self._note_prolonged(record.id, record.expires)
         return Login(address, record.id, key, record.public_key)
@@ -148,16 +149,21 @@ class Accounts:
         if isinstance(verdict, Refusal):  # costs what a wrong password for an existing account costs
             await self._crew.run(lambda: unlock(account, _NOBODYS_SALT, _NOBODYS_KEY, password), lane)
             return verdict
-        record = await self.new_record(account, password, lane)
+        record, key = await self._new(account, password, lane)
         stored = await self._store.create_account(record)
-        return await self._unlock(address, stored, password, lane)
+        if stored != record:  # somebody else was first
+            return await self._unlock(address, stored, password, lane)
+        return self._let_in(address, record, password, key)
 
-    async def new_record(self, account: AccountId, password: str, lane: bytes = b"") -> AccountRecord:
+    async def new_record(self, account: AccountId, password: str) -> AccountRecord:
         """The record of an account that does not exist yet. Nothing is stored."""
+        return (await self._new(account, password, b""))[0]
+
+    async def _new(self, account: AccountId, password: str, lane: bytes) -> tuple[AccountRecord, PrivateKey]:
         salt = self._entropy(SALT_BYTES)
         expires = account_expiry(self._calendar.day, self._settings())
         made = await self._crew.run(lambda: make_account(account, password, salt), lane)
-        return AccountRecord(account, salt, made.public_key, made.locked_key, expires)
+        return AccountRecord(account, salt, made.public_key, made.locked_key, expires), made.private_key
 
     async def _prolong(self, account: AccountId) -> None:
         """A login keeps the account for another term; written only when the coarse day changes.

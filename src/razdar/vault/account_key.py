@@ -62,12 +62,13 @@ class PrivateKey:
 
 @dataclass(frozen=True, slots=True)
 class NewAccount:
-    """What the store keeps of a new account, besides its last day."""
+    """What the store keeps of a new account, besides its last day, and the key that its owner has unlocked by making it."""
 
     id: AccountId
     salt: bytes
     public_key: bytes
     locked_key: bytes
+    private_key: PrivateKey
 
 
 def derive_id(id_key: bytes, address: Address) -> AccountId:
@@ -78,7 +79,7 @@ def derive_id(id_key: bytes, address: Address) -> AccountId:
 def make_account(account: AccountId, password: str, salt: bytes) -> NewAccount:
     """A new key pair, the private half locked; slow. `salt` is `SALT_BYTES` fresh random bytes."""
     private_key = PrivateKey(account, X25519PrivateKey.generate())
-    return NewAccount(account, salt, private_key.public_bytes(), relock(private_key, password, salt))
+    return NewAccount(account, salt, private_key.public_bytes(), relock(private_key, password, salt), private_key)
 
 
 def unlock(account: AccountId, salt: bytes, locked_key: bytes, password: str) -> PrivateKey | None:
