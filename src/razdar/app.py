@@ -42,7 +42,7 @@ from razdar.servers.imap.connection import ImapConnection
 from razdar.servers.imap.desk import ImapDesk
 from razdar.servers.journal import Journal
 from razdar.servers.listening import HANDSHAKE_S, Door, OpenDoor, listen
-from razdar.servers.memory import MemoryBudget
+from razdar.servers.memory import MemoryBudget, Transfers
 from razdar.servers.metrics import MetricsServer, Readings
 from razdar.servers.operations import Operations
 from razdar.servers.reach import Reach
@@ -213,7 +213,11 @@ async def _run(parts: Parts, stack: AsyncExitStack, on_ready: Callable[[Ready], 
     settings = parts.current()
     ports = port_layout(settings.ports)
     files = allow_many_files()
-    registry = Registry(min(settings.connections, files - min(FILES_FOR_OTHERS, files // 2)), MemoryBudget(settings.memory_bytes))
+    registry = Registry(
+        min(settings.connections, files - min(FILES_FOR_OTHERS, files // 2)),
+        MemoryBudget(settings.memory_bytes),
+        Transfers(settings.outgoing_bytes),
+    )
     admission = Admission(_admission_limits(settings, registry.limit), secrets.token_bytes(BOOT_KEY_BYTES), parts.clock.monotonic)
     reach = Reach(parts.identity.domain, ports, parts.current, lambda: parts.tls.self_signed, own_addresses)
     edge = HttpEdge(make_app(_site(parts, reach)), HttpLimits(connections=settings.http_connections), parts.journal)

@@ -100,6 +100,11 @@ class Settings:
         1_800, "a connection that says nothing for so long is closed (RFC 9051 section 5.4 asks for 30 minutes)", low=1
     )
     login_seconds: int = _setting(60, "time to log in, half a TLS handshake included", low=1)
+    outgoing_bytes: int = _setting(
+        268_435_456,
+        "large messages on their way out, in all; a phone on a slow line takes an hour for one. The account that holds most gives way",
+        low=1_048_576,
+    )
     imap_line_bytes: int = _setting(65_536, "longest IMAP command without its literals; RFC 7162 section 4 asks for 8192", low=8_192)
     smtp_line_bytes: int = _setting(4_096, "longest SMTP command; RFC 5321 section 4.5.3.1.4 asks for 512, SASL for more", low=512)
     imap_literal_bytes: int = _setting(65_536, "all literals of one IMAP command, but for the message of an APPEND", low=4_096)
@@ -158,6 +163,7 @@ NEEDS_RESTART = frozenset(
         "http_connections",
         "http_per_network",
         "memory_bytes",
+        "outgoing_bytes",
         "idle_seconds",
         "login_seconds",
         "imap_line_bytes",

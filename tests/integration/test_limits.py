@@ -372,6 +372,35 @@ def test_memory_of_messages_on_their_way(relay_with: Callable[..., Relay]) -> No
         assert smtp.write_to(name, size_bytes=400_000).startswith(b"250"), "and there is room again"
 
 
+@hits("outgoing_bytes")
+def test_memory_of_messages_that_are_not_read(relay_with: Callable[..., Relay]) -> None:
+    """Somebody asks for large messages and does not read them: others still get theirs, and are not asked for more patience than needed."""
+    relay = relay_with(outgoing_bytes=12_000_000, send_burst=100)
+    greedy, modest, also_greedy = (random_text(9) for _ in range(3))
+    for name, size_bytes in ((greedy, 9_000_000), (modest, 5_000_000), (also_greedy, 9_000_000)):
+        with Smtp(relay, name) as smtp:
+            assert smtp.write_to(name, size_bytes=size_bytes).startswith(b"250")
+    stuck = Imap(relay, greedy, receive_bytes=4096)
+    stuck.ok("SELECT INBOX")
+    stuck.start("UID FETCH 1 BODY.PEEK[]")
+    stuck.until(b"FETCH")  # it is on its way
+    with Imap(relay, also_greedy) as imap:
+        imap.ok("SELECT INBOX")
+        assert b"[UNAVAILABLE]" in imap.command("UID FETCH 1 BODY.PEEK[]")[-1]
+        assert b"[UNAVAILABLE]" in imap.command("SEARCH TEXT nowhere")[-1]
+    with Imap(relay, modest) as imap:
+        imap.ok("SELECT INBOX")
+        imap.start("UID FETCH 1 (BODY.PEEK[HEADER.FIELDS (FROM)])")
+        assert b"From" in imap.until(b" OK ")
+        imap.start("UID FETCH 1 BODY.PEEK[]")
+        assert len(imap.until(b" OK FETCH")) > 4_900_000
+    assert len(stuck.rest()) < 9_000_000, "who does not read gives way"
+    with Imap(relay, also_greedy) as imap:
+        imap.ok("SELECT INBOX")
+        imap.start("UID FETCH 1 BODY.PEEK[]")
+        assert len(imap.until(b" OK FETCH")) > 8_900_000
+
+
 # accounts
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from razdar.servers.memory import LARGE_SHARE, SMALL_BYTES, MemoryBudget
+from razdar.servers.memory import LARGE_SHARE, SMALL_BYTES, MemoryBudget, Transfers
 
 pytestmark = pytest.mark.anyio
 LIMIT = SMALL_BYTES * 100
@@ -56,3 +56,38 @@ async def test_patience_ends_and_a_cancelled_wait_leaves_nothing() -> None:
     assert await staying
     assert budget.used_bytes == LIMIT
     assert not budget._waiting
+
+
+class Reader:
+    """A connection that a transfer can end."""
+
+    def __init__(self) -> None:
+        self.was_stopped = False
+
+    def stop(self) -> None:
+        self.was_stopped = True
+
+
+def test_the_account_that_holds_most_gives_way_and_nobody_for_more_than_that() -> None:
+    transfers = Transfers(100)
+    first, second, third, other = (Reader() for _ in range(4))
+    assert transfers.begin(b"greedy", 30, first.stop)
+    assert transfers.begin(b"greedy", 30, second.stop)
+    assert transfers.begin(b"greedy", 30, third.stop)
+    assert transfers.begin(b"modest", 30, other.stop)
+    assert (first.was_stopped, second.was_stopped, other.was_stopped) == (True, False, False)
+    assert transfers.used_bytes == 90
+    assert not transfers.begin(b"greedy", 30, Reader().stop), "whoever holds most is asked to come again"
+    assert not transfers.begin(b"third", 70, Reader().stop)
+    assert not transfers.begin(b"fourth", 101, Reader().stop), "more than there is at all"
+
+
+def test_what_was_read_makes_room() -> None:
+    transfers, reader = Transfers(100), Reader()
+    assert transfers.begin(b"anna", 60, reader.stop)
+    assert transfers.begin(b"anna", 30, reader.stop)
+    transfers.end(b"anna", reader.stop)
+    transfers.end(b"anna", reader.stop)
+    assert transfers.used_bytes == 0
+    assert transfers.begin(b"bahar", 100, Reader().stop)
+    assert not reader.was_stopped

@@ -15,7 +15,7 @@ from typing import Any, Protocol, cast
 
 from razdar.servers.admission import Ticket
 from razdar.servers.journal import Journal
-from razdar.servers.memory import MemoryBudget
+from razdar.servers.memory import MemoryBudget, Transfers
 
 READ_AHEAD_BYTES = 262_144  # pipelined input beyond this waits in the kernel
 WRITE_AHEAD_BYTES = 262_144  # output beyond this waits in the engine and the handler
@@ -47,9 +47,10 @@ class PeerGone(Exception):  # noqa: N818 - nobody's fault
 class Registry:
     """All live connections, so that their number is bounded and they can be ended together."""
 
-    def __init__(self, limit: int, memory: MemoryBudget | None = None) -> None:
+    def __init__(self, limit: int, memory: MemoryBudget | None = None, transfers: Transfers | None = None) -> None:
         self.limit = limit
         self.memory = memory or MemoryBudget()
+        self.transfers = transfers or Transfers()
         self.live: set[Connection] = set()
         self.refused = 0
         self._emptied = asyncio.Event()

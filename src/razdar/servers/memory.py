@@ -1,4 +1,4 @@
-"""How much memory messages on their way may take, in all: what a connection receives and has not handed over yet.
+"""How much memory messages on their way may take, in all: in, until they are handed over, and out, until they are read.
 
 Small messages have a part of it that large ones cannot take, so that a day of many videos does not stop the chats. What a connection
 holds is counted as it comes; whoever asks for more than there is waits or is sent away, by the caller.
@@ -6,6 +6,7 @@ holds is counted as it comes; whoever asks for more than there is waits or is se
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 
 LIMIT_BYTES = 268_435_456
 """Default for the settings' `memory_bytes`."""
@@ -61,3 +62,41 @@ class MemoryBudget:
             if not turn.done():
                 turn.set_result(None)
             return
+
+
+class Transfers:
+    """Large messages on their way out, whole in memory until the peer has read them, however slowly.
+
+    When there is no room the account that holds most gives way, the transfer that began first; whoever asks for as much as that is asked to
+    come again. So nobody can stop the others from reading their files by not reading his own.
+    """
+
+    def __init__(self, limit_bytes: int = LIMIT_BYTES) -> None:
+        self._limit_bytes = limit_bytes
+        self._by_account: dict[bytes, OrderedDict[Callable[[], None], int]] = {}
+        self.used_bytes = 0
+
+    def begin(self, account: bytes, size_bytes: int, stop: Callable[[], None]) -> bool:
+        """Whether the message may be loaded. `stop` names the transfer, ends it if need be, and leads to `end`."""
+        wanted_bytes = self._held_by(account) + size_bytes
+        while self.used_bytes + size_bytes > self._limit_bytes:
+            largest = max(self._by_account, key=self._held_by, default=account)
+            if self._held_by(largest) <= wanted_bytes:
+                return False
+            victim = next(iter(self._by_account[largest]))
+            self.end(largest, victim)
+            victim()
+        transfers = self._by_account.setdefault(account, OrderedDict())
+        transfers[stop] = transfers.get(stop, 0) + size_bytes
+        self.used_bytes += size_bytes
+        return True
+
+    def end(self, account: bytes, stop: Callable[[], None]) -> None:
+        """The peer has read it, or has gone. Nothing happens if it ended before."""
+        transfers = self._by_account.get(account, OrderedDict())
+        self.used_bytes -= transfers.pop(stop, 0)
+        if not transfers:
+            self._by_account.pop(account, None)
+
+    def _held_by(self, account: bytes) -> int:
+        return sum(self._by_account.get(account, {}).values())

@@ -13,6 +13,7 @@ from razdar.servers.connection import WRITE_AHEAD_BYTES, Connection
 from razdar.servers.imap import account_commands, folder_commands, message_commands, reading_commands
 from razdar.servers.imap.desk import ImapDesk, Selection
 from razdar.servers.imap.message_commands import take_change, tell_keywords
+from razdar.servers.memory import SMALL_BYTES
 from razdar.services.accounts import Login
 from razdar.wire.imap import commands as c
 from razdar.wire.imap.session import ImapSession
@@ -39,6 +40,7 @@ class ImapConnection(Connection):
         self._unwatch: Callable[[], None] | None = None
         self._farewell: asyncio.Task[None] | None = None
         self._news: asyncio.Task[None] | None = None
+        self._is_loaded = False
 
     @property
     def session(self) -> ImapSession:
@@ -67,6 +69,8 @@ class ImapConnection(Connection):
             self.engine.no("The disk is full, try again later", "UNAVAILABLE")
         except (StoreUnavailable, CrewBusy):
             self.engine.no("Not possible at this moment, try again soon", "UNAVAILABLE")
+        finally:
+            self.unload()
 
     def take_output(self) -> bytes:
         return self.engine.take_output(WRITE_AHEAD_BYTES)
@@ -96,6 +100,19 @@ class ImapConnection(Connection):
             self._journal.bug(error)
 
     # what handlers use
+
+    def load(self, size_bytes: int) -> None:
+        if size_bytes <= SMALL_BYTES or self.login is None:
+            return
+        self._is_loaded = True
+        if not self._registry.transfers.begin(self.login.account, size_bytes, self.abort):
+            self._journal.count("transfer.refused")
+            raise CrewBusy
+
+    def unload(self) -> None:
+        if self._is_loaded and self.login is not None:
+            self._is_loaded = False
+            self._registry.transfers.end(self.login.account, self.abort)
 
     async def deselect(self) -> None:
         """No mailbox is selected; what this device fetched and left is marked."""

@@ -60,8 +60,9 @@ async def fetch(counter: Counter, command: c.Fetch) -> None:
         for uid, entry in (opened | marked).items():
             items = command.items if uid not in marked or FLAGS in command.items else (*command.items, FLAGS)
             await _send(counter, selection, items, uid, entry)
-            if counter.session.output_bytes > QUEUED_BYTES:
-                await counter.drain()
+            if counter.session.output_bytes > QUEUED_BYTES or entry.secret.size_bytes > QUEUED_BYTES:
+                await counter.drain()  # what is queued may be a view on a large message
+                counter.unload()
             await pace.breathe()
     await counter.conclude(command)
 
@@ -76,6 +77,7 @@ async def _send(counter: Counter, selection: Selection, items: Sequence[FetchIte
     """One FETCH response; none for a message whose body has expired meanwhile."""
     secret, message = entry.secret, None
     if any(item.needs_message for item in items):
+        counter.load(secret.size_bytes)
         message = await selection.mailbox.message(uid, secret, is_fetch=any(map(_is_everything, items)))
         if message is None:
             return
@@ -131,12 +133,16 @@ async def _matches(counter: Counter, mailbox: OpenMailbox, key: SearchKey, facts
     verdict = search.matches(key, facts)
     if verdict is not None:
         return verdict
+    counter.load(secret.size_bytes)
     message = await mailbox.message(Uid(facts.uid), secret, is_fetch=False)
-    if message is None:
-        return False
-    if len(message) <= LARGE_BYTES:
-        return bool(search.matches(key, facts, message))
-    return bool(await counter.desk.mailboxes.crew.run(lambda: search.matches(key, facts, message)))
+    try:
+        if message is None:
+            return False
+        if len(message) <= LARGE_BYTES:
+            return bool(search.matches(key, facts, message))
+        return bool(await counter.desk.mailboxes.crew.run(lambda: search.matches(key, facts, message)))
+    finally:
+        counter.unload()
 
 
 HANDLERS: dict[type[c.Command], Callable[..., Awaitable[None]]] = {c.Fetch: fetch, c.Search: find}
