@@ -80,7 +80,7 @@ def _controls(cases: Sequence[Case], folder: Path) -> dict[str, float]:
         _say(f"  {name:<34} precision {result.precision:6.1%}  chance {result.chance:5.1%}")
         report[name] = result.precision
     seen_by_layout = control(cases, "rows in order of arrival", folder, ("layout",))
-    _say(f"  {'the same, from pages and cells only':<34} precision {seen_by_layout.precision:6.1%}  chance {seen_by_layout.chance:5.1%}")
+    _say(f"  {'order of arrival, by layout only':<34} precision {seen_by_layout.precision:6.1%}  chance {seen_by_layout.chance:5.1%}")
     return report | {"rows in order of arrival, layout only": seen_by_layout.precision}
 
 

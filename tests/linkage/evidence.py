@@ -61,6 +61,8 @@ class Evidence:
     bodies: list[BodyRow]
     ghosts: list[Row] = field(default_factory=list)
     free_pages: list[int] = field(default_factory=list)
+    homes: dict[str, list[Row]] = field(default_factory=dict)
+    """Where the rows of `account` and `mailbox` lie: an account is written when it is first used."""
 
 
 def read(database: Path, faces: Mapping[bytes, int], people: int, *, raw: bool = False) -> Evidence:
@@ -77,6 +79,7 @@ def read(database: Path, faces: Mapping[bytes, int], people: int, *, raw: bool =
         rows.append(row)
     evidence = Evidence(people, rows, [1] * people, [0] * people, _bodies(image, roots["body"], columns["body"]))
     _mailboxes(database, faces, evidence)
+    evidence.homes = {table: _homes(image, roots[table], faces) for table in ("account", "mailbox")}
     if raw:
         evidence.free_pages = image.free_pages()
         evidence.ghosts = _ghosts(image, faces, live)
@@ -121,6 +124,16 @@ def _mailboxes(database: Path, faces: Mapping[bytes, int], evidence: Evidence) -
             evidence.used[faces[account]] += used
             if folder == 0:
                 evidence.uid_next[faces[account]] = uid_next
+
+
+def _homes(image: Image, root: int, faces: Mapping[bytes, int]) -> list[Row]:
+    """Rows that begin with an account id; nothing but their places is looked at."""
+    found = []
+    for cell in image.cells(root):
+        account = cell.values[0]
+        assert isinstance(account, bytes)
+        found.append(Row(faces[account], 0, 0, 0, b"", cell.page, cell.offset, None))
+    return found
 
 
 def _ghosts(image: Image, faces: Mapping[bytes, int], live: Mapping[int, Sequence[tuple[int, int]]]) -> list[Row]:

@@ -65,6 +65,10 @@ def layout(evidence: Evidence) -> dict[str, list[float]]:
         "ghosts_mixed": _near_cells(evidence.ghosts),
         "ghosts_days": _common_ghosts(evidence),
     }
+    for table, homes in evidence.homes.items():
+        own = [sorted({row.page for row in rows}) for rows in _by_person(homes, evidence.people)]
+        found[f"{table}_near"] = _near_pages(own, lambda page: page)
+        found[f"{table}_mixed"] = _near_cells(homes)
     return _listed(found, evidence.people)
 
 

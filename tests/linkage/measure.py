@@ -21,17 +21,20 @@ class Ranking:
     people: int
     pairs: Sequence[Pair]
     answers: Sequence[bool]
+    right: Sequence[Pair]
+    """The true pairs alone, because most pairs are not and each draw counts them anew."""
 
     @classmethod
     def by(cls, scores: Sequence[float], pairs: Sequence[Pair], answers: Sequence[bool], people: int) -> "Ranking":
         dice = random.Random("ties")
         order = sorted(range(len(pairs)), key=lambda place: (-scores[place], dice.random()))
-        return cls(people, [pairs[place] for place in order], [answers[place] for place in order])
+        right = [pair for pair, answer in zip(pairs, answers, strict=True) if answer]
+        return cls(people, [pairs[place] for place in order], [answers[place] for place in order], right)
 
     def tally(self, weights: Sequence[int] | None = None) -> tuple[float, float, float]:
         """True pairs found, true pairs, all pairs; each pair counts as often as both of its people were drawn together."""
         weights = weights or [1] * self.people
-        true = sum(weights[a] * weights[b] for (a, b), answer in zip(self.pairs, self.answers, strict=True) if answer)
+        true = sum(weights[a] * weights[b] for a, b in self.right)
         whole = (sum(weights) ** 2 - sum(weight**2 for weight in weights)) / 2
         seen = found = 0
         for (a, b), answer in zip(self.pairs, self.answers, strict=True):

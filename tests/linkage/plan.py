@@ -1,7 +1,7 @@
 """Towns of people who chat, drawn from a seed: who they are, their groups, and what happens on each relay day. Nothing here knows a relay.
 
-In the *even* town everybody gets about as much mail as anybody else, all on one relay day, and nobody fetches it: numbers of messages
-tell next to nothing there, so what an attacker finds, the store has shown him. In the *lively* town people differ as they do in life:
+In the *even* town everybody gets exactly as many messages as anybody else, all on one relay day, and nobody fetches them: their numbers
+tell nothing there, so what an attacker finds, the store has shown him. In the *lively* town people differ as they do in life:
 some are in many groups, talk comes in bursts over several days, some fetch and delete, keep or file. There the numbers alone tell much.
 
 Where a guess about people can be wrong it is wrong in favour of the attacker: everything happens one after the other, so that no two
@@ -73,12 +73,15 @@ class Plan:
 
 
 def draw_even(seed: int, people: int, messages: int) -> Plan:
-    """Everybody is in the same number of groups, and no group talks more than another. The same arguments give the same plan."""
+    """Everybody is in two groups and each group gets the same number of messages, so that there are at least as many as asked for.
+
+    The same arguments give the same plan.
+    """
     dice = random.Random(f"even {seed}")
     groups = tuple(group for _ in range(EVEN_GROUPS) for group in _partition(dice, people))
-    turns = groups * (messages // len(groups)) + tuple(dice.sample(groups, messages % len(groups)))
+    turns = groups * -(-messages // len(groups))
     steps = []
-    for number, group in enumerate(dice.sample(turns, messages)):
+    for number, group in enumerate(dice.sample(turns, len(turns))):
         steps.append(Message(number, dice.choice(group), tuple(dice.sample(group, len(group))), _size(dice)))
     return Plan(seed, (Habit.AWAY,) * people, groups, (tuple(steps),))
 

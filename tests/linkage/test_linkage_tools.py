@@ -143,14 +143,14 @@ def test_a_feature_that_is_the_answer_decides() -> None:
 # the towns
 
 
-def test_in_the_even_town_everybody_gets_about_as_much() -> None:
+def test_in_the_even_town_everybody_gets_as_many() -> None:
     plan = draw_even(1, 300, 1500)
     counts = [0] * 300
     for message in plan.messages():
         for reader in message.readers:
             counts[reader] += 1
-    assert len(plan.messages()) == 1500
-    assert max(counts) <= 1.2 * min(counts)
+    assert 1500 <= len(plan.messages()) < 1500 + len(plan.groups)
+    assert min(counts) == max(counts) > 10
     assert {len(group) for group in plan.groups} >= {2, 3, 12, 30}
 
 

@@ -108,7 +108,7 @@ class Town:
             await asyncio.to_thread(self.relay.start)
             if not day:
                 self.people = [_person(dice, self.relay.name) for _ in self.plan.habits]
-                await self._register(dice)
+            await self._register(dice)
             is_last = day == len(self.plan.days) - 1
             await _Day(self, list(steps), seize_at=len(steps) * 2 // 3 if is_last else None).play()
             if is_last:
@@ -119,15 +119,15 @@ class Town:
         self.played_s = time.monotonic() - began
 
     async def _register(self, dice: random.Random) -> None:
-        """Everybody has an account, made by a first login, in random order."""
-        order = dice.sample(self.people, len(self.people))
+        """Everybody has an account, made by a login in random order. One that nobody has used yet does not outlive the night."""
+        unused = [person for person, arrived in zip(self.people, self.truth.arrived, strict=True) if not arrived]
         gate = asyncio.Semaphore(LOGINS_AT_ONCE)
 
         async def log_in(person: Person) -> None:
             async with gate:
                 (await Imap.open("127.0.0.1", self.relay.port("imaps"), person)).line.close()
 
-        await asyncio.gather(*map(log_in, order))
+        await asyncio.gather(*map(log_in, dice.sample(unused, len(unused))))
 
     async def _pass_night(self) -> None:
         """A relay day takes 24 hours of running; here the store is told so while the relay stands."""
@@ -186,10 +186,12 @@ class _Day:
         assert town.relay.process is not None
         town.relay.process.send_signal(signal.SIGSTOP)
         try:
-            town.seize("traffic")
+            is_being_emptied = (town.relay.data / "store.db").stat().st_mtime_ns > log.stat().st_mtime_ns
+            if is_last or not is_being_emptied:
+                town.seize("traffic")
+                self.seize_at = None
         finally:
             town.relay.process.send_signal(signal.SIGCONT)
-        self.seize_at = None
 
     async def _send(self, message: Message) -> None:
         town = self.town
