@@ -71,8 +71,8 @@ class Flood:
         imap.line.close()
         self.done["newcomer"] += 1
 
-    async def guesser(self, number: int) -> None:
-        person = Person(f"flood{number:05}@{self.plan['domain']}", random_text(22))
+    async def guesser(self, _: int) -> None:
+        person = Person(random.choice(self.plan["sinks"]), random_text(22))
         imap = await Imap.open(self.host, self.port("imaps"), person, self.source())
         imap.line.close()
 
