@@ -2,7 +2,7 @@
 
 Atheris is no dependency of the project; CONTRIBUTING.md says how to make an environment that has it. What is found lands in the folder
 given with --found, the growing corpus in the one given with --corpus; seeds are those of tests/fuzz/seeds/TARGET. libFuzzer's own limits
-(2 s and 1 GiB for one input) turn slowness and hunger into findings.
+(10 s by the wall's clock and 1 GiB for one input) turn slowness and hunger into findings.
 """
 
 import argparse
@@ -30,7 +30,7 @@ def main() -> None:
     corpus = given.corpus or Path(tempfile.mkdtemp(prefix="corpus"))
     corpus.mkdir(parents=True, exist_ok=True)
     given.found.mkdir(parents=True, exist_ok=True)
-    flags = [f"-max_total_time={given.seconds}", "-timeout=2", "-rss_limit_mb=1024", f"-artifact_prefix={given.found}/{given.target}-"]
+    flags = [f"-max_total_time={given.seconds}", "-timeout=10", "-rss_limit_mb=1024", f"-artifact_prefix={given.found}/{given.target}-"]
     flags += [f"-max_len={LENGTHS.get(given.target, 2048)}", "-print_final_stats=1", "-close_fd_mask=0"]
     words = WORDS / f"{given.target}.dict"
     flags += [f"-dict={words}"] if words.exists() else []
