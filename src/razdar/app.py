@@ -218,7 +218,9 @@ async def _run(parts: Parts, stack: AsyncExitStack, on_ready: Callable[[Ready], 
         MemoryBudget(settings.memory_bytes),
         Transfers(settings.outgoing_bytes),
     )
-    admission = Admission(_admission_limits(settings, registry.limit), secrets.token_bytes(BOOT_KEY_BYTES), parts.clock.monotonic)
+    admission = Admission(
+        _admission_limits(settings, registry.limit), secrets.token_bytes(BOOT_KEY_BYTES), parts.clock.monotonic, parts.journal.count
+    )
     reach = Reach(parts.identity.domain, ports, parts.current, lambda: parts.tls.self_signed, own_addresses)
     edge = HttpEdge(make_app(_site(parts, reach)), HttpLimits(connections=settings.http_connections), parts.journal)
     handshake_s = min(HANDSHAKE_S, float(settings.login_seconds))

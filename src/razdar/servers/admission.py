@@ -105,9 +105,12 @@ class _Group:
 class Admission:
     """All tickets."""
 
-    def __init__(self, limits: AdmissionLimits, boot_key: bytes, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, limits: AdmissionLimits, boot_key: bytes, monotonic: Callable[[], float], count: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """`count` hears what was done to whom: the kind of event and nothing else."""
         self.limits = limits
-        self.refused = 0
+        self._count = count
         self._boot_key = boot_key
         self._monotonic = monotonic
         self._groups = {
@@ -131,7 +134,7 @@ class Admission:
         while self._is_full(strangers) or strangers.in_the_way(network) is not None:
             oldest = strangers.in_the_way(network) or strangers.oldest()
             if oldest is None or now_s - oldest.began_s < PATIENCE_S:
-                self.refused += 1
+                self._count("connection.refused")
                 return None
             self._send_away(oldest)
         ticket = Ticket(self, network, now_s, drop)
@@ -146,7 +149,7 @@ class Admission:
         group = self._groups.get(kind)
         while group is not None and (oldest := group.in_the_way(key)) is not None:
             if kind is _Kind.VISITOR and self._monotonic() - oldest.began_s < PATIENCE_S:
-                self.refused += 1
+                self._count("visit.refused")
                 return False
             self._send_away(oldest)
         self._groups[ticket._kind].remove(ticket, ticket._key)
@@ -157,7 +160,7 @@ class Admission:
 
     def _send_away(self, ticket: Ticket) -> None:
         ticket.leave()
-        self.refused += 1
+        self._count("connection.gave_way")
         ticket._drop()
 
     def network_of(self, address: str) -> bytes:
