@@ -79,6 +79,7 @@ async def test_a_wrong_wall_clock_deletes_nothing(world: World, jumps_s: tuple[i
     assert world.calendar.day == 1
 
 
+@pytest.mark.slow  # thousands of commits: the day's progress is stored every ten minutes
 async def test_mail_of_the_wrong_time_lives_as_long_as_any_other(world: World) -> None:
     """What came while the clock was a year ahead, a year behind or right goes together."""
     ali, bahar = await world.members("ali-------", "bahar-----")
@@ -91,6 +92,7 @@ async def test_mail_of_the_wrong_time_lives_as_long_as_any_other(world: World) -
     assert await world.read(bahar) == []
 
 
+@pytest.mark.slow  # thousands of commits: the day's progress is stored every ten minutes
 async def test_each_thing_goes_on_its_relay_day(world: World) -> None:
     """So that the tests above do not pass because nothing ever goes."""
     login, invite = await somebody_with_everything(world)

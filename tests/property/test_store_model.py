@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, precondition, rule
@@ -182,4 +183,4 @@ class TwoStores(RuleBasedStateMachine):
 
 
 TwoStores.TestCase.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
-test_both_stores = TwoStores.TestCase
+test_both_stores = pytest.mark.slow(TwoStores.TestCase)
