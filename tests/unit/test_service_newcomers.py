@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 from tests.service_world import World, address
 
+from razdar.adapters.memory import MemoryStore
 from razdar.ports.store import Store, StoreFull
 from razdar.services.accounts import Login
 from razdar.services.newcomers import Newcomers
@@ -156,3 +157,11 @@ async def test_deleted_and_expired_newcomers_are_gone(town: Town) -> None:
         await town.store.next_day()
     await town.store.expire()
     assert await town.store.account(bahar.account) is None
+
+
+async def test_with_a_full_disk_nobody_new_comes_in(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    anna = await town.log_in("annaanna1")
+    monkeypatch.setattr(MemoryStore, "is_full", True)
+    with pytest.raises(StoreFull):
+        await town.log_in("baharbahar")
+    assert await town.log_in("annaanna1") == anna, "who is here already is not concerned"

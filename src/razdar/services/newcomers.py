@@ -19,7 +19,7 @@ from weakref import WeakValueDictionary
 from razdar.model.ids import INBOX, AccountId, MailboxId, Uid
 from razdar.ports.bus import Bus
 from razdar.ports.clock import Entropy
-from razdar.ports.store import AccountRecord, Delivery, MailboxRecord, Recipient, Store, Totals
+from razdar.ports.store import AccountRecord, Delivery, MailboxRecord, Recipient, Store, StoreFull, Totals
 
 LOOKED_AT = 64  # newcomers among which one without a connection is looked for
 
@@ -58,6 +58,8 @@ class Newcomers:
             stored = await self.account(record.id)
             if stored is not None:
                 return stored
+            if self._store.is_full:  # who cannot be sent anything is better told now
+                raise StoreFull
             self._known[record.id] = _Newcomer(record, uid_validity or 1 + int.from_bytes(self._entropy(4), "big") % 2**30)
             if len(self._known) > self._limit:
                 self._drop_one()
