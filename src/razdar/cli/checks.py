@@ -1,8 +1,9 @@
 """`./razdar test`: every check a change has to pass, the same here and in CI.
 
-Formatting, linting and types come first, then pytest in a user, mount and network namespace of its own, where tests may use port 25, add
-addresses and have their own /etc/hosts without changing anything on the host. Where the system does not allow that, the tests that need it
-are skipped and say so. pytest speaks last. With words for pytest, pytest runs alone.
+pytest runs in a user, mount and network namespace of its own, where tests may use port 25, add addresses and have their own /etc/hosts
+without changing anything on the host. Where the system does not allow that, the tests that need it are skipped and say so. Formatting,
+linting and types are looked at beside it, on the other core, and speak only if they have found something. With words for pytest, pytest
+runs alone.
 """
 
 import os
@@ -25,17 +26,18 @@ def run(words: Sequence[str]) -> int:
     quick = "--quick" in words
     for_pytest = [word for word in words if word != "--quick"]
     environment = _variables()
-    failed = [] if for_pytest else [name for name, command in _STATIC if not _passes(name, command, environment)]
+    beside = {} if for_pytest else {name: _start(command, environment) for name, command in _STATIC}
     namespace = _namespace()
     if namespace:
         environment["RAZDAR_NAMESPACE"] = "1"
     else:
         say("No namespace of our own is allowed here: tests that need one are skipped.")
-    if failed:
-        say(f"FAILED so far: {', '.join(failed)} (details above)")
+    if beside:
+        say(f"== beside pytest: {', '.join(beside)}")
     pytest = [sys.executable, "-m", "razdar.cli.namespace", *(["-m", "not slow and not client"] if quick else []), *for_pytest]
     say(f"== pytest {' '.join(pytest[3:])}".rstrip())
     result = subprocess.run([*namespace, *pytest], cwd=CHECKOUT, env=environment, check=False).returncode  # noqa: S603
+    failed = [name for name, process in beside.items() if not _passed(name, process)]
     return result or (1 if failed else 0)
 
 
@@ -46,10 +48,17 @@ _STATIC = (
 )
 
 
-def _passes(name: str, command: Sequence[str], environment: dict[str, str]) -> bool:
-    say(f"== {name}")
-    result = subprocess.run([sys.executable, "-m", *command], cwd=CHECKOUT, env=environment, check=False)  # noqa: S603
-    return result.returncode == 0
+def _start(command: Sequence[str], environment: dict[str, str]) -> subprocess.Popen[str]:
+    line = [sys.executable, "-m", *command]
+    return subprocess.Popen(line, cwd=CHECKOUT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)  # noqa: S603
+
+
+def _passed(name: str, process: subprocess.Popen[str]) -> bool:
+    """Waits for it; says what it found, if anything."""
+    found, _ = process.communicate()
+    if process.returncode:
+        say("", f"== {name} FAILED", found)
+    return process.returncode == 0
 
 
 def _variables() -> dict[str, str]:
