@@ -8,6 +8,7 @@ from tests.fuzz.targets import _KEY, TARGETS
 from razdar.config import FILE_NAME, read_config
 from razdar.model.trouble import Trouble
 from razdar.vault import folder, seal
+from razdar.wire.imap.framing import Bounds, Frame, Framer
 
 
 @pytest.mark.parametrize("record", [b"7", b"[1,[],true]", b'["x",7,true]', b'["x",[1],true]', b"[" * 500, b'{"a":1}', b'["x"]'])
@@ -30,3 +31,13 @@ def test_a_configuration_that_the_parser_gives_up_on_is_told_in_words(tmp_path: 
 def test_the_control_socket_survives_any_line(line: bytes) -> None:
     TARGETS["control"](line)
     assert len(line) < 65_536, "longer lines are not read at all"
+
+
+@pytest.mark.parametrize("cut", range(64))
+def test_a_line_of_exactly_the_limit_may_be_cut_anywhere(cut: int) -> None:
+    """Between its CR and its LF it was taken for one too long."""
+    framer, line = Framer(Bounds(60, 40)), b"a" * 60 + b"\r\n"
+    framer.receive(line[:cut])
+    assert cut >= len(line) or framer.next_frame() is None
+    framer.receive(line[cut:])
+    assert framer.next_frame() == Frame((b"a" * 60,))

@@ -115,7 +115,7 @@ class Framer:
     def next_line(self, limit: int) -> bytes | Refused | None:
         """One line without CRLF, at most `limit` bytes; the way SASL answers and DONE are read."""
         end = self._buffer.find(b"\r\n", self._scanned)
-        length = end if end >= 0 else len(self._buffer)
+        length = end if end >= 0 else len(self._buffer) - self._buffer.endswith(b"\r")  # half of a line's end is no part of it
         if length > limit:
             return self._refuse("Command line too long", is_too_big=True, is_fatal=True)
         if end < 0:
