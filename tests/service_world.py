@@ -1,4 +1,4 @@
-"""All services over a store in RAM, as app.py builds them, with a clock that stands still and randomness from a seed.
+"""All services over a store in RAM, as app/build.py builds them, with a clock that stands still and randomness from a seed.
 
 `World` is the relay without sockets. `world.member(name)` is somebody with an account, made without the slow key derivation, so that a test
 costs a millisecond; logins through `world.accounts` are the real thing. `StagedStore` gives other tasks their turn before each change and

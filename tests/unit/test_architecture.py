@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "tryout": {"model", "settings", "config", "environment", "cli"},
     "__main__": {"cli"},
 }
-"""What each part may import besides itself and the package's version. Only app.py sees everything."""
+"""What each part may import besides itself and the package's version. Only app/ sees everything."""
 
 _STANDARD_LIBRARY_ONLY = {"model", "settings", "settings_fa", "wire", "policy", "ports", "config", "environment", "services"}
 _PURE = {"model", "wire", "policy", "settings"}

@@ -20,9 +20,9 @@ from cryptography.x509.oid import NameOID
 from tests.lab.relay import free_base
 from tests.lab.tls import self_signed
 
-from razdar import app
 from razdar.adapters.identity import open_identity
 from razdar.adapters.sqlite.schema import connect_writer, migrate
+from razdar.app import running
 from razdar.checkup import certificate, clock, disk, folder, limits, ports, versions
 from razdar.checkup.finding import Finding, Level
 from razdar.cli.check import _read_aloud
@@ -238,7 +238,7 @@ def test_limits_of_the_running_relay(tmp_path: Path, machine: dict[str, Any], le
 
 
 def test_the_files_that_are_not_for_people_are_counted_as_the_relay_counts_them() -> None:
-    assert limits.FILES_FOR_OTHERS == app.FILES_FOR_OTHERS
+    assert limits.FILES_FOR_OTHERS == running.FILES_FOR_OTHERS
 
 
 # versions

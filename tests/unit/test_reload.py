@@ -8,7 +8,8 @@ import pytest
 from tests.lab.tls import self_signed
 
 from razdar.adapters.tls import open_tls
-from razdar.app import Current, _reload_all
+from razdar.app.chores import reload_all
+from razdar.app.parts import Current
 from razdar.config import read_config
 from razdar.model.trouble import Trouble
 
@@ -31,8 +32,8 @@ def test_a_bad_certificate_leaves_the_old_configuration_in_force(tmp_path: Path)
     good = certificate.read_bytes()
     certificate.write_text("garbage")
     with pytest.raises(Trouble):
-        _reload_all(parts)  # type: ignore[arg-type]
+        reload_all(parts)  # type: ignore[arg-type]
     assert parts.current().registration == "open"
     certificate.write_bytes(good)
-    _reload_all(parts)  # type: ignore[arg-type]
+    reload_all(parts)  # type: ignore[arg-type]
     assert parts.current().registration == "closed"

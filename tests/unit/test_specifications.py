@@ -2,7 +2,7 @@
 
 import re
 
-from razdar.app import CAPABILITIES
+from razdar.app.doors import CAPABILITIES
 from razdar.environment import CHECKOUT
 from razdar.wire.smtp.session import Role, SmtpLimits, SmtpSession
 

@@ -10,7 +10,7 @@ from razdar.settings import Settings
 
 _ABOUT = "limits"
 FILES_FOR_OTHERS = 1_200
-"""As in app.py: pages, ports, store."""
+"""As in app/running.py: pages, ports, store."""
 CONNECTION_BYTES = 65_536
 BASE_BYTES = 128 * 2**20
 _UNLIMITED = "unlimited"

@@ -1,0 +1,5 @@
+"""The composition root: the only folder that sees every part. `serve` is its door; newcomers read `build` first."""
+
+from razdar.app.running import serve
+
+__all__ = ["serve"]

@@ -1,0 +1,95 @@
+"""Builds every part of the relay, in the order in which they need each other, and says how each is closed again."""
+
+import secrets
+from contextlib import AsyncExitStack
+from typing import cast
+
+from razdar.adapters.addresses import own_addresses
+from razdar.adapters.bus import LocalBus
+from razdar.adapters.clock import SystemClock
+from razdar.adapters.crew import ThreadCrew
+from razdar.adapters.files import private_folder
+from razdar.adapters.identity import open_identity
+from razdar.adapters.push import HttpPushGate
+from razdar.adapters.ready import remove_ready
+from razdar.adapters.sqlite import open_store
+from razdar.adapters.tls import open_tls
+from razdar.app.parts import Current, Parts
+from razdar.config import RunConfig
+from razdar.policy.quota import ShareBook
+from razdar.policy.rate import RateBook
+from razdar.ports.store import Store
+from razdar.servers.journal import Journal
+from razdar.services.accounts import Accounts
+from razdar.services.append import Appender
+from razdar.services.calendar import Calendar
+from razdar.services.deliver import Deliver
+from razdar.services.directory import Directory
+from razdar.services.folders import Folders
+from razdar.services.guesses import Guesses
+from razdar.services.invites import Invites
+from razdar.services.mailboxes import Mailboxes
+from razdar.services.newcomers import Newcomers
+from razdar.services.submit import Submit
+from razdar.services.tokens import Tokens
+from razdar.vault.cache import BOOT_KEY_BYTES, AddressCache, LoginCache
+from razdar.workers.push import Pusher
+
+
+async def build(config: RunConfig, stack: AsyncExitStack) -> Parts:
+    current, clock, bus, journal = Current(config), SystemClock(), LocalBus(), Journal()
+    settings = config.settings
+    private_folder(config.data)
+    disk = await open_store(config.data, reserve_bytes=settings.reserve_bytes, wal_bytes=settings.wal_bytes)
+    stack.push_async_callback(disk.close)
+    store = cast("Store", Newcomers(disk, bus, settings.newcomers, secrets.token_bytes))
+    # Only now, because the store's lock says that no other relay uses these keys.
+    identity = open_identity(config.data, settings.domain, secrets.token_bytes, change_name=config.change_name)
+    remove_ready(config.data)
+    names = [identity.domain, *([settings.advertise] if settings.advertise else []), *own_addresses(settings.bind)]
+    tls = open_tls(config.data, names, clock.now(), certificate=settings.certificate, key=settings.certificate_key)
+    doorkeeper = ThreadCrew(settings.argon2_at_once, settings.argon2_waiting)
+    desk = ThreadCrew(2, settings.argon2_waiting)
+    stack.callback(doorkeeper.close)
+    stack.callback(desk.close)
+    boot_key = secrets.token_bytes(BOOT_KEY_BYTES)
+    calendar = Calendar(store, clock, await store.day(), await store.minutes(), lambda: current().days_stand_still)
+    directory = Directory(doorkeeper, identity.id_key, AddressCache(boot_key))
+    entropy, domain = secrets.token_bytes, identity.domain
+    gate = HttpPushGate(settings.push_url)
+    stack.push_async_callback(gate.close)
+    pusher = Pusher(store, gate, clock)
+    guesses = Guesses(settings.account_failures_per_hour, clock)
+    accounts = Accounts(store, doorkeeper, directory, calendar, bus, entropy, LoginCache(boot_key), current, domain, guesses)
+    shares = ShareBook()
+    lookups = Directory(desk, identity.id_key, directory.cache)
+    unknowns = RateBook(settings.unknown_per_minute, settings.unknown_per_minute)
+    deliver = Deliver(store, lookups, calendar, bus, desk, clock, entropy, shares, unknowns, current, domain, pusher.wake)
+    submit = Submit(deliver, RateBook(settings.send_per_minute, settings.send_burst), desk, clock, current)
+    folders = Folders(store, bus)
+    mailboxes = Mailboxes(store, bus, desk, folders, shares, entropy, current)
+    return Parts(
+        current=current,
+        identity=identity,
+        tls=tls,
+        store=store,
+        bus=bus,
+        journal=journal,
+        calendar=calendar,
+        shares=shares,
+        accounts=accounts,
+        invites=Invites(store, accounts, directory, calendar, entropy, current, domain),
+        folders=folders,
+        mailboxes=mailboxes,
+        appender=Appender(mailboxes, submit, calendar, clock),
+        submit=submit,
+        tokens=Tokens(store, calendar, pusher.token_added),
+        pusher=pusher,
+        clock=clock,
+        queues={
+            "store": lambda: disk.pending,
+            "logins": lambda: doorkeeper.pending,
+            "desk": lambda: desk.pending,
+            "push": lambda: pusher.pending,
+        },
+    )

@@ -1,0 +1,110 @@
+"""What answers on which port, and what the pages may ask: parts become protocol factories and a `Site`."""
+
+from functools import partial
+
+from razdar.app.parts import Parts
+from razdar.policy.metadata import server_metadata
+from razdar.servers.admission import AdmissionLimits
+from razdar.servers.alpn import AlpnRouter
+from razdar.servers.connection import Registry
+from razdar.servers.http import HttpEdge
+from razdar.servers.imap.connection import ImapConnection
+from razdar.servers.imap.desk import ImapDesk
+from razdar.servers.listening import Door
+from razdar.servers.reach import Reach
+from razdar.servers.smtp import SmtpConnection, SmtpDesk
+from razdar.settings import Settings
+from razdar.web.site import Site
+from razdar.wire.imap.session import Capabilities, ImapLimits
+from razdar.wire.smtp.session import Role, SmtpLimits
+
+CAPABILITIES = Capabilities(
+    after_login=(
+        *("IMAP4rev1", "LITERAL-", "SASL-IR", "ID", "ENABLE", "NAMESPACE", "IDLE", "MOVE", "UIDPLUS", "UNSELECT", "CHILDREN"),
+        *("QUOTA", "QUOTA=RES-STORAGE", "METADATA", "LIST-EXTENDED", "LIST-STATUS", "STATUS=SIZE", "SPECIAL-USE", "ESEARCH"),
+        *("XCHATMAIL", "XDELTAPUSH"),
+    )
+)
+"""COMPRESS=DEFLATE is left out: clients switch it on whenever it is announced, and it would double the memory of an idle connection."""
+
+
+def doors(parts: Parts, registry: Registry, edge: HttpEdge) -> dict[str, Door]:
+    """What answers on which port; names as in `settings.port_layout`."""
+    settings, tls = parts.current(), parts.tls
+    line = (registry, parts.journal)
+    smtp_desk = SmtpDesk(
+        parts.accounts,
+        parts.submit,
+        parts.identity.domain,
+        SmtpLimits(
+            line_bytes=settings.smtp_line_bytes,
+            message_bytes=settings.message_bytes,
+            recipients=settings.recipients,
+            login_failures=settings.login_failures,
+            errors=settings.errors,
+            discard_bytes=settings.discard_bytes,
+            commands_before_login=settings.commands_before_login,
+            idle_commands=settings.smtp_idle_commands,
+        ),
+    )
+    imap_limits = ImapLimits(
+        line_bytes=settings.imap_line_bytes,
+        literal_bytes=settings.imap_literal_bytes,
+        message_bytes=settings.message_bytes,
+        login_failures=settings.login_failures,
+        errors=settings.errors,
+        commands_before_login=settings.commands_before_login,
+    )
+    imap_desk = ImapDesk(
+        parts.accounts,
+        parts.folders,
+        parts.mailboxes,
+        parts.appender,
+        parts.tokens,
+        parts.clock,
+        parts.current,
+        lambda: {name: value.encode() for name, value in server_metadata(parts.current()).items()},
+        imap_limits,
+        CAPABILITIES,
+    )
+    patience = (float(settings.login_seconds), float(settings.idle_seconds))
+    submission = partial(SmtpConnection, smtp_desk, Role.SUBMISSION, *line, tls.smtp, *patience)
+    relay = partial(SmtpConnection, smtp_desk, Role.RELAY, *line, tls.smtp, *patience)
+    imap = partial(ImapConnection, imap_desk, *line, tls.imap, *patience)
+    shared = partial(AlpnRouter, {"imap": imap, "smtp": submission, "http/1.1": edge.protocol_factory})
+    return {
+        "smtp": Door(relay),
+        "http": Door(edge.protocol_factory),
+        "imap": Door(imap),
+        "https": Door(shared, tls.shared),
+        "submissions": Door(submission, tls.smtp),
+        "submission": Door(submission),
+        "imaps": Door(imap, tls.imap),
+    }
+
+
+def admission_limits(settings: Settings, connections: int) -> AdmissionLimits:
+    return AdmissionLimits(
+        connections=connections,
+        strangers=max(1, int(connections * settings.stranger_share)),
+        strangers_per_network=settings.strangers_per_network,
+        visitors=settings.http_connections,
+        visitors_per_network=settings.http_per_network,
+        per_account=settings.connections_per_account,
+    )
+
+
+def site(parts: Parts, reach: Reach) -> Site:
+    return Site(
+        settings=parts.current,
+        domain=reach.domain,
+        ports=reach.ports,
+        is_self_signed=reach.is_self_signed,
+        fingerprint=lambda: parts.tls.fingerprint,
+        server_for=lambda address: reach.server(reach.host_at(address)),
+        new_credentials=parts.invites.offer,
+        invite_uses=parts.invites.uses,
+        claim_invite=parts.invites.claim,
+        report=parts.journal.bug,
+        now=parts.clock.now,
+    )
