@@ -1,6 +1,6 @@
 """Names of other relays: what DNS says of them, or what the operator wrote down in its place.
 
-A resolver answers from DNS and keeps good answers, so that a name known yesterday is still known when DNS is gone; such an answer is marked.
+A resolver answers from DNS and keeps good answers, so that a name known yesterday is known when DNS is gone; such an answer is marked.
 A peer book holds what the operator entered by hand and replaces every look-up for its names. Neither is ever asked for local mail.
 DNSSEC is not looked at: what a name's address is worth is shown by the certificate of the peer that answers there.
 """
