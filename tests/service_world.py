@@ -29,14 +29,16 @@ from razdar.ports.crew import CrewBusy
 from razdar.ports.store import AccountRecord, Store
 from razdar.services.accounts import Accounts, Login
 from razdar.services.append import Appender
+from razdar.services.audience import Gatherer
 from razdar.services.calendar import Calendar
-from razdar.services.deliver import Deliver, Sender
+from razdar.services.deliver import Deliver, Nowhere, Onward, Sender
 from razdar.services.directory import Directory
 from razdar.services.folders import Folders
 from razdar.services.guesses import Guesses
 from razdar.services.invites import Invites
 from razdar.services.mailbox import OpenMailbox
 from razdar.services.mailboxes import Mailboxes
+from razdar.services.parcels import Parcels
 from razdar.services.submit import Submit
 from razdar.services.tokens import Tokens
 from razdar.settings import Settings
@@ -138,6 +140,8 @@ class World:
 
     settings: Settings = field(default_factory=Settings)
     seed: int = 0
+    onward: Onward = field(default_factory=Nowhere)
+    """The way to other relays."""
 
     def __post_init__(self) -> None:
         self.staged = StagedStore(self.seed)
@@ -159,29 +163,23 @@ class World:
         self.accounts = self.make_accounts()
         lookups = Directory(self.crew, bytes(32), self.addresses)
         self.unknowns = RateBook(self.settings.unknown_per_minute, self.settings.unknown_per_minute)
+
+        def settings() -> Settings:
+            return self.settings
+
+        self.gatherer = Gatherer(store, lookups, self.clock, self.shares, self.unknowns, settings, self._pause)
+        self.parcels = Parcels(store, self.bus, self.crew, self.clock, self.entropy, self.calendar, settings)
         self.deliver = Deliver(
-            store,
-            lookups,
-            self.calendar,
-            self.bus,
-            self.crew,
-            self.clock,
-            self.entropy,
-            self.shares,
-            self.unknowns,
-            lambda: self.settings,
-            DOMAIN,
-            self.woken.extend,
-            self._pause,
+            *(store, self.gatherer, self.parcels, self.onward, self.clock, self.entropy, self.shares, settings, DOMAIN, self.woken.extend)
         )
         rates = RateBook(self.settings.send_per_minute, self.settings.send_burst)
         self.submit = Submit(self.deliver, rates, self.crew, self.clock, lambda: self.settings, self._pause)
-        self.folders = Folders(store, self.bus)
+        self.folders = Folders(store, self.bus, lambda: self.settings)
         self.mailboxes = Mailboxes(store, self.bus, self.crew, self.folders, self.shares, self.entropy, lambda: self.settings)
         self.appender = Appender(self.mailboxes, self.submit, self.calendar, self.clock)
         self.invites = Invites(store, self.accounts, self.directory, self.calendar, self.entropy, lambda: self.settings, DOMAIN)
         self.token_news: list[AccountId] = []
-        self.tokens = Tokens(store, self.calendar, self.token_news.append)
+        self.tokens = Tokens(store, self.calendar, lambda: self.settings, self.token_news.append)
 
     async def _pause(self, seconds: float) -> None:
         """`paused_s` counts; the clock goes on unless `is_frozen`."""

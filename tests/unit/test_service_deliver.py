@@ -11,7 +11,7 @@ from razdar.ports.bus import Added, Change
 from razdar.ports.crew import CrewBusy
 from razdar.ports.store import StoreFull, StoreUnavailable
 from razdar.services.accounts import Login
-from razdar.services.deliver import BUSY_PAUSE_S, BUSY_TRIES
+from razdar.services.audience import BUSY_PAUSE_S, BUSY_TRIES
 from razdar.wire.smtp import replies
 
 pytestmark = pytest.mark.anyio
@@ -389,10 +389,10 @@ async def test_room_that_was_held_is_free_again_after_a_failure(world: World) ->
     for _ in range(3):
         with pytest.raises(StoreFull):
             await world.send(anna, boris)
-    assert not world.deliver._under_way._bytes
+    assert not world.gatherer._under_way._bytes
     world.staged.broken.clear()
     await world.send(anna, boris, NOBODY, anna)
-    assert not world.deliver._under_way._bytes
+    assert not world.gatherer._under_way._bytes
 
 
 async def test_reports_do_not_grow_a_full_mailbox(world: World) -> None:

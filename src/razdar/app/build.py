@@ -22,14 +22,16 @@ from razdar.ports.store import Store
 from razdar.servers.journal import Journal
 from razdar.services.accounts import Accounts
 from razdar.services.append import Appender
+from razdar.services.audience import Gatherer
 from razdar.services.calendar import Calendar
-from razdar.services.deliver import Deliver
+from razdar.services.deliver import Deliver, Nowhere
 from razdar.services.directory import Directory
 from razdar.services.folders import Folders
 from razdar.services.guesses import Guesses
 from razdar.services.invites import Invites
 from razdar.services.mailboxes import Mailboxes
 from razdar.services.newcomers import Newcomers
+from razdar.services.parcels import Parcels
 from razdar.services.submit import Submit
 from razdar.services.tokens import Tokens
 from razdar.vault.cache import BOOT_KEY_BYTES, AddressCache, LoginCache
@@ -40,7 +42,12 @@ async def build(config: RunConfig, stack: AsyncExitStack) -> Parts:
     current, clock, bus, journal = Current(config), SystemClock(), LocalBus(), Journal()
     settings = config.settings
     private_folder(config.data)
-    disk = await open_store(config.data, reserve_bytes=settings.reserve_bytes, wal_bytes=settings.wal_bytes)
+    disk = await open_store(
+        config.data,
+        reserve_bytes=settings.reserve_bytes,
+        wal_bytes=settings.wal_bytes,
+        waiting_bytes=settings.store_waiting_bytes,
+    )
     stack.push_async_callback(disk.close)
     store = cast("Store", Newcomers(disk, bus, settings.newcomers, secrets.token_bytes))
     # Only now, because the store's lock says that no other relay uses these keys.
@@ -64,9 +71,11 @@ async def build(config: RunConfig, stack: AsyncExitStack) -> Parts:
     shares = ShareBook()
     lookups = Directory(desk, identity.id_key, directory.cache)
     unknowns = RateBook(settings.unknown_per_minute, settings.unknown_per_minute)
-    deliver = Deliver(store, lookups, calendar, bus, desk, clock, entropy, shares, unknowns, current, domain, pusher.wake)
+    gatherer = Gatherer(store, lookups, clock, shares, unknowns, current)
+    parcels = Parcels(store, bus, desk, clock, entropy, calendar, current)
+    deliver = Deliver(store, gatherer, parcels, Nowhere(), clock, entropy, shares, current, domain, pusher.wake)
     submit = Submit(deliver, RateBook(settings.send_per_minute, settings.send_burst), desk, clock, current)
-    folders = Folders(store, bus)
+    folders = Folders(store, bus, current)
     mailboxes = Mailboxes(store, bus, desk, folders, shares, entropy, current)
     return Parts(
         current=current,
@@ -83,7 +92,7 @@ async def build(config: RunConfig, stack: AsyncExitStack) -> Parts:
         mailboxes=mailboxes,
         appender=Appender(mailboxes, submit, calendar, clock),
         submit=submit,
-        tokens=Tokens(store, calendar, pusher.token_added),
+        tokens=Tokens(store, calendar, current, pusher.token_added),
         pusher=pusher,
         clock=clock,
         queues={
