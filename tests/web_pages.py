@@ -107,7 +107,7 @@ class Browser:
         return Page(self.get(path, **request).text)
 
 
-VOID = {"meta", "link", "input", "br", "path", "img"}
+VOID = {"meta", "link", "input", "br", "img"}
 
 
 @dataclass

@@ -23,7 +23,7 @@ def test_one_sheet_serves_both_directions() -> None:
 
 
 def test_nothing_comes_from_elsewhere() -> None:
-    assert re.findall(r"url\(([^)]*)\)", CSS) == ['"vazirmatn.woff2"']
+    assert re.findall(r"url\(([^)]*)\)", CSS) == ['"vazirmatn.woff2"', '"khatam.svg"', '"khatam.svg"']
     assert "@import" not in CSS
 
 
@@ -54,9 +54,23 @@ def test_the_first_view_weighs_less_than_60_kb() -> None:
     page = Page(first.text)
     linked = [each.attributes["href"] for each in page.find("link")]
     assert len(linked) == 2
-    parts = [first, *(browser.get(link) for link in linked), browser.get("/static/vazirmatn.woff2")]
+    parts = [
+        first,
+        *(browser.get(link) for link in linked),
+        *(browser.get(f"/static/{name}") for name in ("vazirmatn.woff2", "khatam.svg")),
+    ]
     assert all(part.status_code == 200 for part in parts)
-    assert sum(len(part.content) for part in parts) < 60_000
+    assert sum(int(part.headers["content-length"]) for part in parts) < 60_000  # as it travels; httpx takes gzip, as browsers do
+
+
+def test_texts_travel_compressed_and_pages_do_not() -> None:
+    browser = Browser(Relay())
+    assert browser.get("/static/razdar.css").headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in browser.get("/").headers
+    for accepted in ("", "identity", "gzip;q=0", "br"):
+        plain = browser.get("/static/razdar.css", headers={"Accept-Encoding": accepted})
+        assert "content-encoding" not in plain.headers
+        assert plain.content == asset("razdar.css")
 
 
 @pytest.mark.parametrize("name", TYPES)

@@ -20,6 +20,8 @@ from razdar.web.site import Site
 from razdar.web.texts import catalogue
 
 APP_URL = "https://get.delta.chat"
+FOOT = (("/", "home"), ("/reconnect", "foot_reconnect"))
+"""Pages that every page's foot leads to: path and the text that names it."""
 
 
 def ltr(text: object) -> Markup:
@@ -33,7 +35,7 @@ def _environment() -> Environment:
         loader=PackageLoader("razdar.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["ltr"] = ltr
-    environment.globals.update(versioned=versioned, app_url=APP_URL)
+    environment.globals.update(versioned=versioned, app_url=APP_URL, foot=FOOT)
     return environment
 
 
