@@ -14,6 +14,11 @@ def _setting(default: Any, reason: str, *, low: float | None = None, high: float
     return field(default=default, metadata={"reason": reason, "low": low, "high": high, "choices": choices})
 
 
+def _limit(default: Any, reason: str, *, low: float, high: float | None = None) -> Any:
+    """A setting that bounds what a peer may do: docs/limits.md says what it hears then, and a test hits it."""
+    return field(default=default, metadata={"reason": reason, "low": low, "high": high, "choices": (), "is_limit": True})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """An immutable set of values; a reload makes a new one."""
@@ -51,71 +56,102 @@ class Settings:
     )
 
     # messages
-    message_bytes: int = _setting(31_457_280, "30 MiB, the limit of other chatmail relays", low=1_024, high=1_073_741_824)
-    recipients: int = _setting(1000, "per message; a client that knows no better number splits at 50", low=1, high=100_000)
+    message_bytes: int = _limit(31_457_280, "30 MiB, the limit of other chatmail relays", low=1_024, high=1_073_741_824)
+    recipients: int = _limit(1000, "per message; a client that knows no better number splits at 50", low=1, high=100_000)
     keep_days: int = _setting(20, "relay days that a waiting message is kept, as on other chatmail relays", low=1, high=3_650)
     keep_large_days: int = _setting(7, "relay days for a large message; disk space is what runs out first", low=1, high=3_650)
     days_stand_still: bool = _setting(
         False, "true during a cut: nothing gets older, whatever waits stays until people can fetch it again; takes effect at a reload"
     )
     large_bytes: int = _setting(200_000, "from this size on a message counts as large", low=1)
-    quota_bytes: int = _setting(500_000_000, "per account, as on other chatmail relays", low=1_024)
-    sender_share: float = _setting(
+    quota_bytes: int = _limit(500_000_000, "per account, as on other chatmail relays", low=1_024)
+    sender_share: float = _limit(
         0.2, "part of a mailbox that one sender may fill, so that nobody can stuff another person's mailbox", low=0.001, high=1
     )
 
     # limits
-    send_per_minute: int = _setting(60, "messages that one account may send a minute, as on other chatmail relays", low=1)
-    send_burst: int = _setting(10, "messages that one account may send at once before the rate counts", low=1)
-    unknown_per_minute: int = _setting(
+    send_per_minute: int = _limit(60, "messages that one account may send a minute, as on other chatmail relays", low=1)
+    send_burst: int = _limit(10, "messages that one account may send at once before the rate counts", low=1)
+    unknown_per_minute: int = _limit(
         30, "unknown recipient addresses that one account may try a minute; each costs 4 ms of the processor", low=1
     )
-    argon2_at_once: int = _setting(2, "passwords checked at the same time: one per core of a small machine", low=1, high=256)
-    argon2_waiting: int = _setting(
+    argon2_at_once: int = _limit(2, "passwords checked at the same time: one per core of a small machine", low=1, high=256)
+    argon2_waiting: int = _limit(
         200, "logins that may wait for that; networks take turns, and one too many of the busiest is asked to come again", low=1
     )
-    login_failures: int = _setting(10, "wrong passwords on one connection before it is closed", low=1)
-    account_failures_per_hour: int = _setting(
+    login_failures: int = _limit(10, "wrong passwords on one connection before it is closed", low=1)
+    account_failures_per_hour: int = _limit(
         60, "wrong passwords for one account from one network; a device that was here before is never slowed", low=1
     )
-    newcomers: int = _setting(
+    newcomers: int = _limit(
         10_000, "accounts kept in memory until their first use, 1 kB each, so that a flood of log-ins leaves nothing on disk", low=1
     )
-    connections: int = _setting(20_000, "in all; a small machine's memory holds so many", low=1)
-    stranger_share: float = _setting(
+    connections: int = _limit(20_000, "in all; a small machine's memory holds so many", low=1)
+    stranger_share: float = _limit(
         0.25, "part of all connections on which nobody has logged in yet; the rest is kept for those who have", low=0.001, high=1
     )
-    strangers_per_network: int = _setting(
+    strangers_per_network: int = _limit(
         256, "connections of one network before login; a school behind one address logs in 100 phones a second", low=1
     )
-    connections_per_account: int = _setting(64, "when there are more the oldest goes; five devices on three networks have 30", low=2)
-    http_connections: int = _setting(1_000, "visits of the pages at the same time; a browser opens up to 6 connections", low=1)
-    http_per_network: int = _setting(100, "of them from one network: a class that scans the code at the same moment", low=1)
-    memory_bytes: int = _setting(
+    connections_per_account: int = _limit(64, "when there are more the oldest goes; five devices on three networks have 30", low=2)
+    http_connections: int = _limit(1_000, "visits of the pages at the same time; a browser opens up to 6 connections", low=1)
+    http_per_network: int = _limit(100, "of them from one network: a class that scans the code at the same moment", low=1)
+    memory_bytes: int = _limit(
         268_435_456,
         "messages on their way in, in all; for a moment each takes up to four times as much. Large ones get three quarters of it",
         low=1_048_576,
     )
-    idle_seconds: int = _setting(
+    idle_seconds: int = _limit(
         1_800, "a connection that says nothing for so long is closed (RFC 9051 section 5.4 asks for 30 minutes)", low=1
     )
-    login_seconds: int = _setting(60, "time to log in, half a TLS handshake included", low=1)
-    outgoing_bytes: int = _setting(
+    login_seconds: int = _limit(60, "time to log in, half a TLS handshake included", low=1)
+    outgoing_bytes: int = _limit(
         268_435_456,
         "large messages on their way out, in all; a phone on a slow line takes an hour for one. The account that holds most gives way",
         low=1_048_576,
     )
-    imap_line_bytes: int = _setting(65_536, "longest IMAP command without its literals; RFC 7162 section 4 asks for 8192", low=8_192)
-    smtp_line_bytes: int = _setting(4_096, "longest SMTP command; RFC 5321 section 4.5.3.1.4 asks for 512, SASL for more", low=512)
-    imap_literal_bytes: int = _setting(65_536, "all literals of one IMAP command, but for the message of an APPEND", low=4_096)
-    header_bytes: int = _setting(131_072, "all header fields of one message", low=4_096)
-    header_fields: int = _setting(1_000, "fields in the header of one message; one that crossed ten servers has 100", low=20)
-    discard_bytes: int = _setting(
+    imap_line_bytes: int = _limit(65_536, "longest IMAP command without its literals; RFC 7162 section 4 asks for 8192", low=8_192)
+    smtp_line_bytes: int = _limit(4_096, "longest SMTP command; RFC 5321 section 4.5.3.1.4 asks for 512, SASL for more", low=512)
+    imap_literal_bytes: int = _limit(65_536, "all literals of one IMAP command, but for the message of an APPEND", low=4_096)
+    header_bytes: int = _limit(131_072, "all header fields of one message", low=4_096)
+    header_fields: int = _limit(1_000, "fields in the header of one message; one that crossed ten servers has 100", low=20)
+    discard_bytes: int = _limit(
         31_457_280, "what is read of a message above the limit, so that its sender hears why; then the connection is closed", low=0
     )
-    errors: int = _setting(20, "commands on one connection that no honest client sends, before it is closed", low=1)
-    commands_before_login: int = _setting(50, "on one connection; the apps need five", low=5)
-    smtp_idle_commands: int = _setting(200, "SMTP commands that bring no message nearer, since the last message", low=10)
+    errors: int = _limit(20, "commands on one connection that no honest client sends, before it is closed", low=1)
+    commands_before_login: int = _limit(50, "on one connection; the apps need five", low=5)
+    smtp_idle_commands: int = _limit(200, "SMTP commands that bring no message nearer, since the last message", low=10)
+    connection_bytes: int = _limit(
+        262_144, "what waits for one connection in each direction; more commands wait with the peer until it has read", low=65_536
+    )
+    linger_seconds: int = _limit(
+        5, "until a last word has left, then the line is cut; 1 kB in a second is what a throttled line carries", low=1, high=60
+    )
+    rate_wait_seconds: int = _limit(
+        40, "whoever sends too fast waits so long before a refusal, which costs an app one of six tries; apps wait 60 s", low=0, high=3_600
+    )
+    memory_wait_seconds: int = _limit(
+        15, "a message waits so long for memory; together with the wait for the rate it is below the 60 s that apps wait", low=0, high=3_600
+    )
+    store_waiting_bytes: int = _limit(
+        67_108_864,
+        "messages that wait for the disk, in all; a second's work of a slow disk. Then senders are asked to come again",
+        low=1_048_576,
+    )
+    imap_nesting: int = _limit(20, "levels of brackets in one SEARCH and of parts in one FETCH; mail programs use three", low=3, high=50)
+    imap_search_keys: int = _limit(500, "keys of one SEARCH; each may be tried on every message", low=10)
+    imap_search_texts: int = _limit(8, "texts that one SEARCH looks for inside messages: 30 ms each in a message of 30 MB", low=1)
+    imap_fetch_items: int = _limit(40, "different things asked for in one FETCH; each may stand for the whole message", low=10)
+    imap_ranges: int = _limit(20_000, "ranges in one set of messages; a line of 64 KiB cannot usefully hold more", low=100)
+    folders: int = _limit(100, "in one account, INBOX included; their sealed names cost 50 µs each at every LIST", low=2)
+    devices: int = _limit(
+        20, "of one account that are woken up; the one set longest ago gives way. Each costs a wake-up per message", low=1
+    )
+    http_head_bytes: int = _limit(16_384, "head of one request; browsers send about 1 kB", low=2_048)
+    http_body_bytes: int = _limit(65_536, "largest form; ours hold an address and a password", low=4_096)
+    http_request_seconds: int = _limit(20, "until a request is here as a whole: its head takes 1 s at 1 kB/s", low=1)
+    http_idle_seconds: int = _limit(15, "a browser's connection waits so long for the next request", low=1)
+    http_linger_seconds: int = _limit(45, "an answer may take so long to leave: the font has 46 kB, a throttled line carries 1 kB/s", low=1)
 
     # store
     reserve_bytes: int = _setting(16_777_216, "disk space held back, so that deleting works when the disk is full", low=0)
@@ -175,6 +211,20 @@ NEEDS_RESTART = frozenset(
         "errors",
         "commands_before_login",
         "smtp_idle_commands",
+        "connection_bytes",
+        "linger_seconds",
+        "memory_wait_seconds",
+        "store_waiting_bytes",
+        "imap_nesting",
+        "imap_search_keys",
+        "imap_search_texts",
+        "imap_fetch_items",
+        "imap_ranges",
+        "http_head_bytes",
+        "http_body_bytes",
+        "http_request_seconds",
+        "http_idle_seconds",
+        "http_linger_seconds",
         "reserve_bytes",
         "wal_bytes",
         "push",
@@ -201,6 +251,11 @@ def port_layout(ports: str) -> dict[str, int]:
     if min(layout.values()) < 1 or max(layout.values()) > 65_535:
         raise ValueError(ports)
     return layout
+
+
+def limits() -> tuple[str, ...]:
+    """The names of the settings that bound what a peer may do."""
+    return tuple(each.name for each in fields(Settings) if each.metadata.get("is_limit"))
 
 
 def default_reasons() -> Mapping[str, str]:

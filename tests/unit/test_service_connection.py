@@ -16,11 +16,12 @@ from tests.service_world import DOMAIN, World, address
 
 from razdar.ports.bus import Removed
 from razdar.ports.store import StoreFull, StoreUnavailable
-from razdar.servers.connection import READ_AHEAD_BYTES, WRITE_AHEAD_BYTES, Connection, Registry
+from razdar.servers.connection import Connection
 from razdar.servers.imap import connection as imap_module
 from razdar.servers.imap.connection import ImapConnection
 from razdar.servers.imap.desk import ImapDesk
 from razdar.servers.journal import Journal
+from razdar.servers.registry import ConnectionLimits, Registry
 from razdar.servers.smtp import SmtpConnection, SmtpDesk
 from razdar.services.accounts import Login
 from razdar.wire.imap import commands as c
@@ -120,7 +121,7 @@ class Relay:
         self.world = world
         self.registry, self.journal = Registry(limit), Journal()
 
-    def imap(self, login_s: float = 60.0, idle_s: float = 1800.0) -> Line:
+    def imap(self, limits: ConnectionLimits | None = None) -> Line:
         world = self.world
         desk = ImapDesk(
             world.accounts,
@@ -135,12 +136,12 @@ class Relay:
             Capabilities(),
         )
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        return Line(ImapConnection(desk, self.registry, self.journal, tls, login_s, idle_s))
+        return Line(ImapConnection(desk, self.registry, self.journal, tls, limits or ConnectionLimits()))
 
     def smtp(self, role: Role = Role.SUBMISSION) -> Line:
         desk = SmtpDesk(self.world.accounts, self.world.submit, DOMAIN, SmtpLimits())
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        return Line(SmtpConnection(desk, role, self.registry, self.journal, tls, 60.0, 1800.0))
+        return Line(SmtpConnection(desk, role, self.registry, self.journal, tls, ConnectionLimits()))
 
     async def imap_as(self, name: str, *commands: bytes) -> Line:
         line = self.imap()
@@ -290,7 +291,7 @@ async def test_nothing_more_is_read_or_done_for_a_peer_that_does_not_read(relay:
         line.connection.data_received(b"a CAPABILITY\r\n" * 100)
         await asyncio.sleep(0)
     assert line.is_reading_paused
-    assert len(line.unsent) < WRITE_AHEAD_BYTES + 100_000
+    assert len(line.unsent) < ConnectionLimits().ahead_bytes + 100_000
     line.listen()
     await line.says(b"z NOOP\r\n", b"z OK")
     await line.turns()
@@ -313,7 +314,7 @@ async def test_what_is_pipelined_behind_a_slow_command_is_not_read_without_end(r
         await asyncio.sleep(0)
     assert line.is_reading_paused
     assert line.connection.engine is not None
-    assert line.connection.engine.buffered_bytes < READ_AHEAD_BYTES + 10_000
+    assert line.connection.engine.buffered_bytes < ConnectionLimits().ahead_bytes + 10_000
     hold.set()
     await line.says(b"", b"x OK")
     await line.says(b"z NOOP\r\n", b"z OK")
@@ -321,11 +322,8 @@ async def test_what_is_pipelined_behind_a_slow_command_is_not_read_without_end(r
     assert not line.is_reading_paused
 
 
-async def test_the_last_word_has_a_moment_to_leave_and_no_more(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
-    from razdar.servers import connection as connection_module
-
-    monkeypatch.setattr(connection_module, "LINGER_S", 0.01)
-    line = await relay.imap_as("annaanna1")
+async def test_the_last_word_has_a_moment_to_leave_and_no_more(relay: Relay) -> None:
+    line = relay.imap(ConnectionLimits(linger_s=0.01))
     line.is_deaf = True
     line.connection.pause_writing()
     line.connection.say_goodbye()

@@ -9,7 +9,7 @@ from razdar.model.ids import MailboxId, Uid
 from razdar.ports.bus import Change, Removed
 from razdar.ports.store import StoreFull
 from razdar.services.accounts import Login
-from razdar.services.folders import FOLDERS_MAX, Folder, FolderRefused
+from razdar.services.folders import Folder, FolderRefused
 
 pytestmark = pytest.mark.anyio
 
@@ -79,7 +79,7 @@ async def test_inbox_is_found_in_any_case_and_stays(world: World) -> None:
 
 async def test_there_is_a_bound(world: World) -> None:
     anna = await world.member("anna")
-    await made(world, anna, *(f"f{number}" for number in range(FOLDERS_MAX - 1)))
+    await made(world, anna, *(f"f{number}" for number in range(world.settings.folders - 1)))
     assert await refused(world.folders.create(anna, "one more")) == "LIMIT"
 
 

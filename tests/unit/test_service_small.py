@@ -18,8 +18,7 @@ from razdar.services.accounts import Login
 from razdar.services.deleted_book import DeletedBook
 from razdar.services.folders import Folder, FolderRefused
 from razdar.services.invites import INVITE_USED_UP, INVITED_ONLY
-from razdar.services.submit import PATIENCE_S
-from razdar.services.tokens import TOKEN_BYTES_MAX, TOKENS_MAX
+from razdar.services.tokens import TOKEN_BYTES_MAX
 from razdar.services.transfer import OverQuota
 from razdar.vault.seal import unseal
 from razdar.wire.smtp import replies
@@ -139,11 +138,11 @@ async def test_what_is_no_token(world: World, token: bytes) -> None:
 
 async def test_nobody_makes_the_relay_send_thousands_of_wake_ups(world: World) -> None:
     anna = await world.member("anna")
-    for number in range(3 * TOKENS_MAX):
+    for number in range(3 * world.settings.devices):
         assert await world.tokens.put(anna, b"token %03d" % number)
     kept = await world.store.tokens(anna.account)
-    assert len(kept) == TOKENS_MAX
-    assert b"token %03d" % (3 * TOKENS_MAX - 1) in kept
+    assert len(kept) == world.settings.devices
+    assert b"token %03d" % (3 * world.settings.devices - 1) in kept
     await world.tokens.put(anna, kept[0])
     assert await world.store.tokens(anna.account) == kept
 
@@ -271,7 +270,7 @@ async def test_who_sends_too_fast_is_slowed_down_and_then_refused(world: World) 
     assert world.paused_s == [1.0]
     world.is_frozen = True
     assert await world.submit.wait_for_rate(anna) == replies.RATE_EXCEEDED
-    assert sum(world.paused_s) == PATIENCE_S + 1
+    assert sum(world.paused_s) == world.settings.rate_wait_seconds + 1
 
 
 async def test_one_persons_haste_slows_nobody_else_down(world: World) -> None:

@@ -8,8 +8,8 @@ from razdar import __version__
 from razdar.adapters.process import memory_bytes
 from razdar.app.parts import Parts
 from razdar.model.trouble import Trouble
-from razdar.servers.connection import Registry
 from razdar.servers.metrics import Readings
+from razdar.servers.registry import Registry
 
 
 def chores(parts: Parts) -> list[Callable[[], Awaitable[None]]]:

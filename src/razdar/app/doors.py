@@ -6,15 +6,17 @@ from razdar.app.parts import Parts
 from razdar.policy.metadata import server_metadata
 from razdar.servers.admission import AdmissionLimits
 from razdar.servers.alpn import AlpnRouter
-from razdar.servers.connection import Registry
-from razdar.servers.http import HttpEdge
+from razdar.servers.http import HttpEdge, HttpLimits
+from razdar.servers.http_head import HeadLimits
 from razdar.servers.imap.connection import ImapConnection
 from razdar.servers.imap.desk import ImapDesk
 from razdar.servers.listening import Door
 from razdar.servers.reach import Reach
+from razdar.servers.registry import ConnectionLimits, Registry
 from razdar.servers.smtp import SmtpConnection, SmtpDesk
 from razdar.settings import Settings
 from razdar.web.site import Site
+from razdar.wire.imap.grammar import GrammarLimits
 from razdar.wire.imap.session import Capabilities, ImapLimits
 from razdar.wire.smtp.session import Role, SmtpLimits
 
@@ -46,6 +48,7 @@ def doors(parts: Parts, registry: Registry, edge: HttpEdge) -> dict[str, Door]:
             commands_before_login=settings.commands_before_login,
             idle_commands=settings.smtp_idle_commands,
         ),
+        float(settings.memory_wait_seconds),
     )
     imap_limits = ImapLimits(
         line_bytes=settings.imap_line_bytes,
@@ -54,6 +57,13 @@ def doors(parts: Parts, registry: Registry, edge: HttpEdge) -> dict[str, Door]:
         login_failures=settings.login_failures,
         errors=settings.errors,
         commands_before_login=settings.commands_before_login,
+        grammar=GrammarLimits(
+            nesting=settings.imap_nesting,
+            search_keys=settings.imap_search_keys,
+            search_texts=settings.imap_search_texts,
+            fetch_items=settings.imap_fetch_items,
+            ranges=settings.imap_ranges,
+        ),
     )
     imap_desk = ImapDesk(
         parts.accounts,
@@ -67,10 +77,15 @@ def doors(parts: Parts, registry: Registry, edge: HttpEdge) -> dict[str, Door]:
         imap_limits,
         CAPABILITIES,
     )
-    patience = (float(settings.login_seconds), float(settings.idle_seconds))
-    submission = partial(SmtpConnection, smtp_desk, Role.SUBMISSION, *line, tls.smtp, *patience)
-    relay = partial(SmtpConnection, smtp_desk, Role.RELAY, *line, tls.smtp, *patience)
-    imap = partial(ImapConnection, imap_desk, *line, tls.imap, *patience)
+    patience = ConnectionLimits(
+        login_s=float(settings.login_seconds),
+        idle_s=float(settings.idle_seconds),
+        linger_s=float(settings.linger_seconds),
+        ahead_bytes=settings.connection_bytes,
+    )
+    submission = partial(SmtpConnection, smtp_desk, Role.SUBMISSION, *line, tls.smtp, patience)
+    relay = partial(SmtpConnection, smtp_desk, Role.RELAY, *line, tls.smtp, patience)
+    imap = partial(ImapConnection, imap_desk, *line, tls.imap, patience)
     shared = partial(AlpnRouter, {"imap": imap, "smtp": submission, "http/1.1": edge.protocol_factory})
     return {
         "smtp": Door(relay),
@@ -81,6 +96,17 @@ def doors(parts: Parts, registry: Registry, edge: HttpEdge) -> dict[str, Door]:
         "submission": Door(submission),
         "imaps": Door(imap, tls.imap),
     }
+
+
+def http_limits(settings: Settings) -> HttpLimits:
+    return HttpLimits(
+        head=HeadLimits(head_bytes=settings.http_head_bytes),
+        body_bytes=settings.http_body_bytes,
+        request_s=settings.http_request_seconds,
+        keep_alive_s=settings.http_idle_seconds,
+        linger_s=settings.http_linger_seconds,
+        connections=settings.http_connections,
+    )
 
 
 def admission_limits(settings: Settings, connections: int) -> AdmissionLimits:

@@ -20,20 +20,20 @@ from razdar.adapters.sqlite import StoreInUse, StoreTooNew
 from razdar.adapters.supervisor import Supervisor
 from razdar.app.build import build
 from razdar.app.chores import chores, readings, reload, reload_all
-from razdar.app.doors import admission_limits, doors, site
+from razdar.app.doors import admission_limits, doors, http_limits, site
 from razdar.app.parts import Parts
 from razdar.config import RunConfig
 from razdar.model.trouble import data_in_use, data_newer, disk_full
 from razdar.ports.store import StoreUnavailable
 from razdar.servers.admission import Admission
-from razdar.servers.connection import Registry
 from razdar.servers.control import ControlServer, control_path
-from razdar.servers.http import HttpEdge, HttpLimits
+from razdar.servers.http import HttpEdge
 from razdar.servers.listening import HANDSHAKE_S, OpenDoor, listen
 from razdar.servers.memory import MemoryBudget, Transfers
 from razdar.servers.metrics import MetricsServer
 from razdar.servers.operations import Operations
 from razdar.servers.reach import Reach
+from razdar.servers.registry import Registry
 from razdar.settings import port_layout
 from razdar.vault.cache import BOOT_KEY_BYTES
 from razdar.web.app import make_app
@@ -85,7 +85,7 @@ async def run(parts: Parts, stack: AsyncExitStack, on_ready: Callable[[Ready], N
         admission_limits(settings, registry.limit), secrets.token_bytes(BOOT_KEY_BYTES), parts.clock.monotonic, parts.journal.count
     )
     reach = Reach(parts.identity.domain, ports, parts.current, lambda: parts.tls.self_signed, own_addresses)
-    edge = HttpEdge(make_app(site(parts, reach)), HttpLimits(connections=settings.http_connections), parts.journal)
+    edge = HttpEdge(make_app(site(parts, reach)), http_limits(settings), parts.journal)
     handshake_s = min(HANDSHAKE_S, float(settings.login_seconds))
     servers, listeners = await listen(doors(parts, registry, edge), ports, settings.bind, handshake_s, admission)
     stack.callback(edge.close)

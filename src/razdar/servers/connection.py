@@ -11,79 +11,31 @@ import asyncio
 import ssl
 from abc import abstractmethod
 from collections.abc import Coroutine
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from razdar.servers.admission import Ticket
+from razdar.servers.engine import Engine
 from razdar.servers.journal import Journal
-from razdar.servers.memory import MemoryBudget, Transfers
+from razdar.servers.memory import Holding
+from razdar.servers.registry import ConnectionLimits, Registry
 
-READ_AHEAD_BYTES = 262_144  # pipelined input beyond this waits in the kernel
-WRITE_AHEAD_BYTES = 262_144  # output beyond this waits in the engine and the handler
 TICK_S = 60.0
 HANDSHAKE_S = 30.0
 SHUTDOWN_S = 5.0
-LINGER_S = 5.0  # for the last word to leave
-
-
-class Engine(Protocol):
-    """What both protocol engines offer (wire/smtp/session.py, wire/imap/session.py)."""
-
-    def receive(self, data: bytes) -> None: ...
-    def take_output(self) -> bytes: ...
-    def tls_started(self) -> None: ...
-    def give_up(self) -> None: ...
-    @property
-    def is_closing(self) -> bool: ...
-    @property
-    def buffered_bytes(self) -> int: ...
-    @property
-    def held_bytes(self) -> int: ...
 
 
 class PeerGone(Exception):  # noqa: N818 - nobody's fault
     """The connection ended while its answer was being written; whatever was under way stops."""
 
 
-class Registry:
-    """All live connections, so that their number is bounded and they can be ended together."""
-
-    def __init__(self, limit: int, memory: MemoryBudget | None = None, transfers: Transfers | None = None) -> None:
-        self.limit = limit
-        self.memory = memory or MemoryBudget()
-        self.transfers = transfers or Transfers()
-        self.live: set[Connection] = set()
-        self.refused = 0
-        self._emptied = asyncio.Event()
-
-    def admit(self, connection: "Connection") -> bool:
-        if len(self.live) >= self.limit:
-            self.refused += 1
-            return False
-        self.live.add(connection)
-        return True
-
-    def dismiss(self, connection: "Connection") -> None:
-        """The connection is gone."""
-        self.live.discard(connection)
-        if not self.live:
-            self._emptied.set()
-
-    async def empty(self) -> None:
-        """Returns when no connection is left. For the end of the relay, when no new ones are admitted."""
-        self._emptied.clear()
-        if self.live:
-            await self._emptied.wait()
-
-
 class Connection(asyncio.Protocol):
     """One client. Subclasses say what an event means."""
 
-    def __init__(self, registry: Registry, journal: Journal, tls: ssl.SSLContext, login_s: float, idle_s: float) -> None:
+    def __init__(self, registry: Registry, journal: Journal, tls: ssl.SSLContext, limits: ConnectionLimits) -> None:
         self._registry = registry
         self._journal = journal
         self._tls = tls
-        self._login_s = login_s
-        self._idle_s = idle_s
+        self.limits = limits
         self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -96,7 +48,7 @@ class Connection(asyncio.Protocol):
         self._is_overdue = False
         self._is_lost = False
         self._ticket: Ticket | None = None
-        self._counted_bytes = 0
+        self._holding = Holding(registry.memory)
         self.engine: Engine | None = None
 
     # what subclasses fill in
@@ -119,7 +71,7 @@ class Connection(asyncio.Protocol):
 
     @abstractmethod
     def take_output(self) -> bytes:
-        """The next bytes to send, not many more than WRITE_AHEAD_BYTES where the engine can cut them."""
+        """The next bytes to send, not many more than `limits.ahead_bytes` where the engine can cut them."""
 
     @property
     @abstractmethod
@@ -160,9 +112,9 @@ class Connection(asyncio.Protocol):
             return
         loop = asyncio.get_running_loop()
         self._began = self._last_heard = loop.time()
-        transport.set_write_buffer_limits(high=WRITE_AHEAD_BYTES)
+        transport.set_write_buffer_limits(high=self.limits.ahead_bytes)
         self.engine = self.make_engine(transport.get_extra_info("ssl_object") is not None)
-        self._timer = loop.call_later(min(TICK_S, self._login_s, self._idle_s), self._on_tick)
+        self._timer = loop.call_later(min(TICK_S, self.limits.login_s, self.limits.idle_s), self._on_tick)
         self.pump()
 
     def data_received(self, data: bytes) -> None:
@@ -274,29 +226,21 @@ class Connection(asyncio.Protocol):
     def _count_memory(self) -> None:
         """Whoever sends more than there is memory for is cut off in words; what is lost holds nothing."""
         held_bytes = 0 if self._is_lost else self.held_bytes
-        if held_bytes == self._counted_bytes:
+        if held_bytes == self._holding.size_bytes or self._holding.count(held_bytes):
             return
-        if self._registry.memory.resize(self._counted_bytes, held_bytes):
-            self._counted_bytes = held_bytes
-        elif self.engine is not None and not self.engine.is_closing:
+        if self.engine is not None and not self.engine.is_closing:
             self._journal.count("memory.refused")
             self.engine.give_up()
             self._count_memory()
 
     def reserve_now(self, size_bytes: int) -> bool:
         """Whether there is memory for so much; if so it counts from now on, until the engine's own count is looked at again."""
-        wanted_bytes = max(size_bytes, self._counted_bytes)
-        if not self._registry.memory.resize(self._counted_bytes, wanted_bytes):
-            return False
-        self._counted_bytes = wanted_bytes
-        return True
+        return self._holding.reserve(size_bytes)
 
     async def reserve(self, size_bytes: int, patience_s: float) -> bool:
         """As `reserve_now`, with so much patience. Raises `PeerGone`."""
-        wanted_bytes = max(size_bytes, self._counted_bytes)
-        if not await self._registry.memory.wait(self._counted_bytes, wanted_bytes, patience_s):
+        if not await self._holding.wait(size_bytes, patience_s):
             return False
-        self._counted_bytes = wanted_bytes
         if self._is_lost:
             self._count_memory()
             raise PeerGone
@@ -322,7 +266,7 @@ class Connection(asyncio.Protocol):
 
     def _throttle(self, engine: Engine) -> None:
         assert self._transport is not None
-        wants = self._writable is None and (engine.buffered_bytes < READ_AHEAD_BYTES or self._task is None)
+        wants = self._writable is None and (engine.buffered_bytes < self.limits.ahead_bytes or self._task is None)
         if wants != self._is_reading and not self._transport.is_closing() and not self._is_upgrading:
             self._is_reading = wants
             (self._transport.resume_reading if wants else self._transport.pause_reading)()
@@ -333,7 +277,7 @@ class Connection(asyncio.Protocol):
         assert self.engine is not None
         self._is_upgrading = True
         self.flush()
-        loop, handshake_s = asyncio.get_running_loop(), min(HANDSHAKE_S, self._login_s)
+        loop, handshake_s = asyncio.get_running_loop(), min(HANDSHAKE_S, self.limits.login_s)
         try:
             transport = await loop.start_tls(
                 self._transport,
@@ -364,23 +308,23 @@ class Connection(asyncio.Protocol):
             unsent_bytes = self._transport.get_write_buffer_size()
             if unsent_bytes != self._unsent_bytes:  # the peer is reading, slowly
                 self._unsent_bytes, self._last_heard = unsent_bytes, now
-        is_idle = now - self._last_heard >= self._idle_s
+        is_idle = now - self._last_heard >= self.limits.idle_s
         if is_idle and self._writable is not None:
             self.abort()
             return
-        self._is_overdue = not self.is_logged_in and now - self._began >= self._login_s
+        self._is_overdue = not self.is_logged_in and now - self._began >= self.limits.login_s
         if self._task is None and (is_idle or self._is_overdue):
             self.end(is_timeout=True)
             self.pump()
             return
         self.tick()
         self.flush()
-        self._timer = loop.call_later(min(TICK_S, self._idle_s), self._on_tick)
+        self._timer = loop.call_later(min(TICK_S, self.limits.idle_s), self._on_tick)
 
     def _end_soon(self) -> None:
         """However slowly the peer reads our last word, it has a moment for that and no more."""
         if self._cutoff is None and not self._is_lost:
-            self._cutoff = asyncio.get_running_loop().call_later(LINGER_S, self.abort)
+            self._cutoff = asyncio.get_running_loop().call_later(self.limits.linger_s, self.abort)
 
     def abort(self) -> None:
         """The connection is gone at once."""

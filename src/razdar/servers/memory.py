@@ -64,6 +64,33 @@ class MemoryBudget:
             return
 
 
+class Holding:
+    """What one connection has of a budget."""
+
+    def __init__(self, budget: MemoryBudget) -> None:
+        self._budget = budget
+        self.size_bytes = 0
+
+    def count(self, size_bytes: int) -> bool:
+        """So much is held from now on. False: there is no room for more, and nothing has changed."""
+        if not self._budget.resize(self.size_bytes, size_bytes):
+            return False
+        self.size_bytes = size_bytes
+        return True
+
+    def reserve(self, size_bytes: int) -> bool:
+        """Whether there is memory for so much; if so it counts, until the next `count`."""
+        return self.count(max(size_bytes, self.size_bytes))
+
+    async def wait(self, size_bytes: int, patience_s: float) -> bool:
+        """As `reserve`, with so much patience."""
+        wanted_bytes = max(size_bytes, self.size_bytes)
+        if not await self._budget.wait(self.size_bytes, wanted_bytes, patience_s):
+            return False
+        self.size_bytes = wanted_bytes
+        return True
+
+
 class Transfers:
     """Large messages on their way out, whole in memory until the peer has read them, however slowly.
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from razdar import __version__
 from razdar.ports.store import Store
-from razdar.servers.connection import Registry
 from razdar.servers.control import Handler
 from razdar.servers.journal import Journal
 from razdar.servers.reach import Reach
+from razdar.servers.registry import Registry
 from razdar.services.calendar import Calendar
 from razdar.services.invites import Invites
 from razdar.wire.links import dclogin

@@ -17,9 +17,6 @@ from razdar.wire.smtp import replies
 from razdar.wire.smtp.events import ContentOffered, Event, LoginOffered, MessageReceived, RecipientOffered, SenderOffered, TlsRequested
 from razdar.wire.smtp.session import Role, SmtpLimits, SmtpSession
 
-MEMORY_PATIENCE_S = 15.0
-"""Together with the wait for the rate (services/submit.py) below the 60 s of the client: waiting costs it none of its tries."""
-
 
 @dataclass(frozen=True, slots=True)
 class SmtpDesk:
@@ -29,6 +26,8 @@ class SmtpDesk:
     submit: Submit
     hostname: str
     limits: SmtpLimits
+    memory_wait_s: float = 15.0
+    """Together with the wait for the rate (services/submit.py) below the 60 s of the client: waiting costs it none of its tries."""
 
 
 class SmtpConnection(Connection):
@@ -113,7 +112,7 @@ class SmtpConnection(Connection):
 
     async def _admit_content(self, login: Login) -> Verdict:
         verdict = ACCEPT if self._is_within_rate else await self._desk.submit.wait_for_rate(login)
-        if not isinstance(verdict, Refusal) and not await self.reserve(SMALL_BYTES, MEMORY_PATIENCE_S):
+        if not isinstance(verdict, Refusal) and not await self.reserve(SMALL_BYTES, self._desk.memory_wait_s):
             return replies.OVERLOADED
         return verdict
 

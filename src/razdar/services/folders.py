@@ -5,7 +5,7 @@ subscribed folder goes or gets another name, a record without messages keeps the
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from weakref import WeakValueDictionary
@@ -14,13 +14,12 @@ from razdar.model.ids import INBOX, AccountId, MailboxId
 from razdar.ports.bus import Bus, Removed
 from razdar.ports.store import MailboxRecord, Removal, Store, StoreUnavailable
 from razdar.services.accounts import Login
+from razdar.settings import Settings
 from razdar.vault.folder import FolderSecret, seal_folder, unseal_folder
 from razdar.vault.seal import SealBroken, unseal
 
 INBOX_NAME = "INBOX"
 SEPARATOR = "/"
-FOLDERS_MAX = 100  # names cost an opened seal each at every LIST
-RECORDS_MAX = 2 * FOLDERS_MAX  # with those that only keep a subscription
 KEYWORDS_MAX = 32  # bits in a seal
 KEYWORD_CHARACTERS_MAX = 40  # so that the sealed record holds all of them (vault/folder.py)
 OPENED_IN_A_ROW = 64  # then others have their turn
@@ -50,14 +49,20 @@ class Folder:
 class Folders:
     """Finds, makes, renames and removes folders."""
 
-    def __init__(self, store: Store, bus: Bus) -> None:
+    def __init__(self, store: Store, bus: Bus, settings: Callable[[], Settings]) -> None:
         self._store = store
         self._bus = bus
+        self._settings = settings
         self._locks: WeakValueDictionary[AccountId, asyncio.Lock] = WeakValueDictionary()
 
     def lock(self, login: Login) -> asyncio.Lock:
         """Held while a sealed folder record is read, changed and written, because devices of one account may do so at once."""
         return self._locks.setdefault(login.account, asyncio.Lock())
+
+    @property
+    def _records_max(self) -> int:
+        """Folders and the names that are only subscribed to."""
+        return 2 * self._settings().folders
 
     async def all(self, login: Login) -> list[Folder]:
         """Every folder, INBOX first. A damaged one does not hide the others."""
@@ -90,7 +95,7 @@ class Folders:
             folders = [folder for folder in known if not folder.secret.is_name_only]
             if any(folder.secret.name == name for folder in folders):
                 raise FolderRefused("There is a folder of that name already", "ALREADYEXISTS")
-            if len(folders) >= FOLDERS_MAX:
+            if len(folders) >= self._settings().folders:
                 raise FolderRefused("There are too many folders", "LIMIT")
             kept = _subscriptions(known, [name])
             folder = await self._make(login, FolderSecret(name, is_subscribed=bool(kept)))
@@ -111,7 +116,7 @@ class Folders:
             removals = await self._removals(login, folder.id)
             await self._store.delete_mailbox(folder.id, removals)
             self._bus.publish(folder.id, Removed([removal.uid for removal in removals]))
-            if folder.secret.is_subscribed and len(known) <= RECORDS_MAX:
+            if folder.secret.is_subscribed and len(known) <= self._records_max:
                 with suppress(StoreUnavailable):  # deleting works even when nothing can be added
                     await self._make(login, _subscription(name))
 
@@ -139,7 +144,7 @@ class Folders:
             if {target, *names.values()} & {folder.secret.name for folder in known if not folder.secret.is_name_only}:
                 raise FolderRefused("There is a folder of that name already", "ALREADYEXISTS")
             left = [_subscription(folder.secret.name) for folder in moved if folder.secret.is_subscribed]
-            if len(known) + len(left) > RECORDS_MAX:
+            if len(known) + len(left) > self._records_max:
                 raise FolderRefused("There are too many folders", "LIMIT")
             kept = _subscriptions(known, names.values())
             subscribed = {folder.secret.name for folder in kept}

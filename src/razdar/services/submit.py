@@ -17,8 +17,6 @@ from razdar.settings import Settings
 from razdar.wire.hygiene import for_mailbox, for_submission
 from razdar.wire.smtp import replies
 
-PATIENCE_S = 40.0
-"""The client gives up a command after 60 s."""
 INLINE_BYTES = 262_144
 """The gate takes 1.2 ms for 200 kB and 60 ms for 10 MB (docs/encryption-policy.md)."""
 
@@ -65,7 +63,7 @@ class Submit:
         waited_s = 0.0
         pause_s = max(0.05, 60.0 / self._settings().send_per_minute)
         while not self.may_send(login):
-            if waited_s + pause_s > PATIENCE_S:
+            if waited_s + pause_s > self._settings().rate_wait_seconds:
                 return replies.RATE_EXCEEDED
             await self._pause(pause_s)
             waited_s += pause_s

@@ -37,7 +37,7 @@ from .lock import lock_folder
 from .reserve import Reserve
 from .schema import SQLITE_NEEDED, connect_reader, connect_writer, migrate
 from .upkeep import Upkeep
-from .writer import Writer
+from .writer import WAITING_BYTES, Writer
 
 T = TypeVar("T")
 
@@ -45,33 +45,40 @@ LOOKS_AT_ONCE = 64
 """Keyed rows that are looked up on the event loop; more go to the thread."""
 
 
-async def open_store(folder: Path, *, reserve_bytes: int, wal_bytes: int, entropy: Entropy = os.urandom) -> "SqliteStore":
+async def open_store(
+    folder: Path,
+    *,
+    reserve_bytes: int,
+    wal_bytes: int,
+    waiting_bytes: int = WAITING_BYTES,
+    entropy: Entropy = os.urandom,
+) -> "SqliteStore":
     """The store in `folder`, which must exist and be writable. Raises StoreInUse, StoreTooNew, StoreUnavailable."""
     assert sqlite3.sqlite_version_info >= SQLITE_NEEDED, "SQLite 3.38 or later is needed"
     lock = lock_folder(folder)
     try:
         with _faults():
-            return _open(folder, lock, reserve_bytes, wal_bytes, entropy)
+            return _open(folder, lock, reserve_bytes, wal_bytes, waiting_bytes, entropy)
     except BaseException:
         os.close(lock)
         raise
 
 
-def _open(folder: Path, lock: int, reserve_bytes: int, wal_bytes: int, entropy: Entropy) -> "SqliteStore":
+def _open(folder: Path, lock: int, reserve_bytes: int, wal_bytes: int, waiting_bytes: int, entropy: Entropy) -> "SqliteStore":
     """Opening takes some space for the log's index; if others left none at all, the reserve is for this."""
     try:
-        return SqliteStore(folder, lock, reserve_bytes, wal_bytes, entropy)
+        return SqliteStore(folder, lock, reserve_bytes, wal_bytes, waiting_bytes, entropy)
     except sqlite3.Error as error:
         reserve = Reserve(folder, reserve_bytes)
         if not (is_of_the_disk(error) and reserve.is_disk_full() and reserve.take() and reserve.release()):
             raise
-    return SqliteStore(folder, lock, reserve_bytes, wal_bytes, entropy)
+    return SqliteStore(folder, lock, reserve_bytes, wal_bytes, waiting_bytes, entropy)
 
 
 class SqliteStore(Store):
     """See ports/store.py; the docstrings there are the contract."""
 
-    def __init__(self, folder: Path, lock: int, reserve_bytes: int, wal_bytes: int, entropy: Entropy) -> None:
+    def __init__(self, folder: Path, lock: int, reserve_bytes: int, wal_bytes: int, waiting_bytes: int, entropy: Entropy) -> None:
         self._folder = folder
         self._lock = lock
         self._entropy = entropy
@@ -91,7 +98,7 @@ class SqliteStore(Store):
         self._thread = ThreadPoolExecutor(1, "store reader")
         self._fresh = FreshBodies()
         upkeep = Upkeep(folder, self._connection, lineage, self._reserve, wal_bytes)
-        self._writer = Writer(self._connection, upkeep, lineage, self._reserve)
+        self._writer = Writer(self._connection, upkeep, lineage, self._reserve, waiting_bytes)
         self._is_open = True
         self._writer.start()
 

@@ -28,6 +28,7 @@ T = TypeVar("T")
 
 WAITING_JOBS = 4096
 WAITING_BYTES = 64 * 1024 * 1024
+"""Default for the settings' `store_waiting_bytes`."""
 BATCH_JOBS = 256
 BATCH_BYTES = 16 * 1024 * 1024
 PAUSE_S = 0.1
@@ -67,13 +68,16 @@ class Outcome:
 class Writer:
     """Started with `start`, ended with `stop`; in between any coroutine may `run` or `join`."""
 
-    def __init__(self, connection: sqlite3.Connection, upkeep: Upkeep, lineage: Lineage, reserve: Reserve) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, upkeep: Upkeep, lineage: Lineage, reserve: Reserve, waiting_bytes: int = WAITING_BYTES
+    ) -> None:
         self._connection = connection
         self._upkeep = upkeep
         self._lineage = lineage
         self._reserve = reserve
         self._waiting: deque[Job] = deque()
         self._waiting_bytes = 0
+        self._waiting_bytes_max = waiting_bytes
         self._is_ending = False
         self._changed = threading.Condition()
         self._loop = asyncio.get_running_loop()
@@ -109,12 +113,15 @@ class Writer:
         if job.grows and not self._reserve.is_held:
             raise StoreFull("the disk is full")
         with self._changed:
-            has_no_room = len(self._waiting) >= WAITING_JOBS or (self._waiting and self._waiting_bytes + job.size_bytes > WAITING_BYTES)
-            if self._is_ending or has_no_room:
+            if self._is_ending or not self._has_room(job.size_bytes):
                 raise StoreUnavailable("closing" if self._is_ending else "too much is waiting")
             self._waiting.append(job)
             self._waiting_bytes += job.size_bytes
             self._changed.notify()
+
+    def _has_room(self, size_bytes: int) -> bool:
+        """A single job of any size has."""
+        return not self._waiting or (len(self._waiting) < WAITING_JOBS and self._waiting_bytes + size_bytes <= self._waiting_bytes_max)
 
     # in the thread
 

@@ -9,7 +9,7 @@ from razdar.model.ids import Uid
 from razdar.ports.bus import Change
 from razdar.ports.crew import CrewBusy
 from razdar.ports.store import StoreFull, StoreUnavailable
-from razdar.servers.connection import WRITE_AHEAD_BYTES, Connection
+from razdar.servers.connection import Connection
 from razdar.servers.imap import account_commands, folder_commands, message_commands, reading_commands
 from razdar.servers.imap.desk import ImapDesk, Selection
 from razdar.servers.imap.message_commands import take_change, tell_keywords
@@ -73,7 +73,7 @@ class ImapConnection(Connection):
             self.unload()
 
     def take_output(self) -> bytes:
-        return self.engine.take_output(WRITE_AHEAD_BYTES)
+        return self.engine.take_output(self.limits.ahead_bytes)
 
     def fail(self) -> None:
         if self.engine.command_in_progress is not None:

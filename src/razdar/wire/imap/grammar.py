@@ -2,21 +2,41 @@
 
 A `Cursor` stands somewhere in the texts and literals of one frame. Every method either moves it forward and returns what it read, or raises
 PeerError. It never looks for the end of a command: the framer has decided that. Parentheses are counted by the callers that nest
-(`DEPTH_MAX`), so no input can make the parser recurse deeper.
+(`GrammarLimits.nesting`), so no input can make the parser recurse deeper.
 """
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from razdar.wire.errors import PeerError
 
 from .framing import Frame
 from .mailbox_name import decode_name
+from .sequence import RANGES_MAX
 
-DEPTH_MAX = 20
 LIST_MAX = 256
 """Members of any list in one command, but for sequence sets."""
+
+
+@dataclass(frozen=True, slots=True)
+class GrammarLimits:
+    """How much one command may ask for: each of these is work for every message it names."""
+
+    nesting: int = 20
+    """Levels of search keys, and numbers in a section's path."""
+    search_keys: int = 500
+    """Each may be tried on every message."""
+    search_texts: int = 8
+    """Those of them that read the message: 30 ms for one of 30 MB."""
+    fetch_items: int = 40
+    """Different ones; each may stand for the whole message (VECTORS "FETCH of the same body 10^4 times in one command")."""
+    ranges: int = RANGES_MAX
+    """In one set, as written; a line of 64 KiB cannot usefully hold more (VECTORS "sequence sets of 10^5 ranges")."""
+
+
+DEFAULT_LIMITS: Final = GrammarLimits()
 
 T = TypeVar("T")
 
@@ -35,9 +55,10 @@ _SYSTEM_FLAGS = {flag.lower(): flag for flag in ("\\Seen", "\\Answered", "\\Flag
 class Cursor:
     """A place in a framed command."""
 
-    __slots__ = ("_frame", "_index", "_position", "_text")
+    __slots__ = ("_frame", "_index", "_position", "_text", "limits")
 
-    def __init__(self, frame: Frame) -> None:
+    def __init__(self, frame: Frame, limits: GrammarLimits = DEFAULT_LIMITS) -> None:
+        self.limits = limits
         self._frame = frame
         self._index = 0
         self._position = 0

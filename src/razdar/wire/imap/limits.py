@@ -1,8 +1,9 @@
 """What one IMAP connection may make us keep or do, and what it is told we can do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .framing import Bounds
+from .grammar import GrammarLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class ImapLimits:
     """Commands that were nonsense after which the connection ends; each that is carried out makes up for one."""
     commands_before_login: int = 50
     """Of any kind, after which a stranger's connection ends; the apps need three."""
+    grammar: GrammarLimits = field(default_factory=GrammarLimits)
+    """How much one command may ask for."""
 
     def bounds(self, *, is_logged_in: bool, is_tls: bool) -> Bounds:
         """For the next command. Without TLS no literal at all: a LOGIN with one is refused before its password travels."""

@@ -208,7 +208,7 @@ class ImapSession:
         if self._strange_commands > self.limits.commands_before_login:
             self.shut_down("Too many commands before login")
             return
-        parsed = parse_frame(frame)
+        parsed = parse_frame(frame, self.limits.grammar)
         if isinstance(parsed.command, PeerError):
             self._fault(parsed.tag, parsed.command)
         elif isinstance(parsed.command, SaslStart):

@@ -11,7 +11,7 @@ from razdar.wire.errors import PeerError
 
 from ..commands import Command
 from ..framing import Frame
-from ..grammar import TAG, Cursor
+from ..grammar import DEFAULT_LIMITS, TAG, Cursor, GrammarLimits
 from . import any_state, append, auth, fetch, listing, mailboxes, messages, metadata, quota, search
 from .auth import parse_sasl_plain
 from .parser import Parser
@@ -42,9 +42,9 @@ class ParsedFrame:
     command: Command | SaslStart | PeerError
 
 
-def parse_frame(frame: Frame) -> ParsedFrame:
+def parse_frame(frame: Frame, limits: GrammarLimits = DEFAULT_LIMITS) -> ParsedFrame:
     """The command, or what is wrong with it: Declined (answered NO) or another PeerError (answered BAD)."""
-    cursor = Cursor(frame)
+    cursor = Cursor(frame, limits)
     tag: str | None = None
     try:
         tag = cursor.want(TAG, "a tag").decode("ascii")

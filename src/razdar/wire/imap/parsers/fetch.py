@@ -12,12 +12,11 @@ from razdar.wire.errors import PeerError
 from .. import commands as c
 from .. import fetch_items as f
 from ..framing import Frame
-from ..grammar import DEPTH_MAX, Cursor
+from ..grammar import Cursor, GrammarLimits
 from ..sequence import NUMBER_MAX
 from .messages import sequence
 from .parser import Parser
 
-ITEMS_MAX = 40
 FIELDS_MAX = 100
 REMEMBERED_BYTES = 400
 MACROS = {"ALL": f.ALL, "FAST": f.FAST, "FULL": f.FULL}
@@ -44,14 +43,14 @@ def _all_items(cursor: Cursor) -> tuple[f.FetchItem, ...]:
     rest = cursor.rest()
     if rest is None or len(rest) > REMEMBERED_BYTES:
         return tuple(_items(cursor))
-    items = _remembered(rest)
+    items = _remembered(rest, cursor.limits)
     cursor.skip_rest()
     return items
 
 
 @lru_cache(maxsize=128)
-def _remembered(text: bytes) -> tuple[f.FetchItem, ...]:
-    cursor = Cursor(Frame((text,)))
+def _remembered(text: bytes, limits: GrammarLimits) -> tuple[f.FetchItem, ...]:
+    cursor = Cursor(Frame((text,)), limits)
     items = tuple(_items(cursor))
     cursor.end()
     return items
@@ -59,8 +58,8 @@ def _remembered(text: bytes) -> tuple[f.FetchItem, ...]:
 
 def _items(cursor: Cursor) -> list[f.FetchItem]:
     if cursor.is_at(b"("):
-        items = cursor.members(lambda: _item(cursor, _name(cursor)), 10 * ITEMS_MAX)
-        if not items or len(set(items)) > ITEMS_MAX:
+        items = cursor.members(lambda: _item(cursor, _name(cursor)), 10 * cursor.limits.fetch_items)
+        if not items or len(set(items)) > cursor.limits.fetch_items:
             raise PeerError("No or too many FETCH items")
         return items
     name = _name(cursor)
@@ -82,7 +81,7 @@ def _item(cursor: Cursor, name: str) -> f.FetchItem:
 
 def _section(cursor: Cursor) -> f.Section:
     path = tuple(int(number) for number in (cursor.match(_PATH) or b"").split(b".") if number)
-    if len(path) > DEPTH_MAX:
+    if len(path) > cursor.limits.nesting:
         raise PeerError("Section nested too deeply")
     if cursor.skip(b"]"):
         return f.Section(path)

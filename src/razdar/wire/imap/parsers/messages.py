@@ -12,7 +12,7 @@ from .parser import Parser
 
 def sequence(cursor: Cursor) -> SequenceSet:
     """A sequence set."""
-    return parse(cursor.want(SEQUENCE, "a message set"))
+    return parse(cursor.want(SEQUENCE, "a message set"), cursor.limits.ranges)
 
 
 def _store(tag: str, cursor: Cursor, *, by_uid: bool) -> c.Store:

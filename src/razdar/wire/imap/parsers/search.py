@@ -1,7 +1,7 @@
 """SEARCH and UID SEARCH (RFC 3501 section 6.4.4), with RETURN (RFC 4731).
 
-Keys nest no deeper than `DEPTH_MAX` and there are at most `KEYS_MAX` of them (`TEXTS_MAX` that read the message), as each may be tried on
-every message.
+How deep keys nest, how many there are and how many of them read the message is bounded (`GrammarLimits`), as each may be tried on every
+message.
 """
 
 from collections.abc import Callable
@@ -14,13 +14,11 @@ from .. import commands as c
 from .. import search_keys as k
 from ..dates import parse_date
 from ..fault import Declined
-from ..grammar import ATOM, DEPTH_MAX, SEQUENCE, Cursor
+from ..grammar import ATOM, SEQUENCE, Cursor
 from ..sequence import parse
+from .messages import sequence
 from .parser import Parser
 
-KEYS_MAX = 500
-TEXTS_MAX = 8
-"""Each TEXT and BODY reads the whole message: 30 ms for one of 30 MB."""
 T = TypeVar("T")
 RETURNS = frozenset({"MIN", "MAX", "ALL", "COUNT"})
 CHARSETS = frozenset({"US-ASCII", "UTF-8"})
@@ -62,7 +60,7 @@ class _Keys:
         """One key."""
         cursor = self._cursor
         self._count += 1
-        if depth > DEPTH_MAX or self._count > KEYS_MAX:
+        if depth > cursor.limits.nesting or self._count > cursor.limits.search_keys:
             raise PeerError("Too many search keys, or too deeply nested")
         if cursor.skip(b"("):
             row = self.row(depth + 1)
@@ -70,7 +68,7 @@ class _Keys:
             return row
         numbers = cursor.match(SEQUENCE)
         if numbers is not None:
-            return k.Among(parse(numbers), by_uid=False)
+            return k.Among(parse(numbers, cursor.limits.ranges), by_uid=False)
         return self._named(cursor.want(ATOM, "a search key").decode("ascii").upper(), depth)
 
     def _named(self, name: str, depth: int) -> k.SearchKey:
@@ -94,13 +92,13 @@ class _Keys:
             return k.HasHeader(field.upper(), argument(cursor.text))
         if name in ("TEXT", "BODY"):
             self._texts += 1
-            if self._texts > TEXTS_MAX:
+            if self._texts > cursor.limits.search_texts:
                 raise PeerError("Too many texts to search for")
             return k.HasText(argument(cursor.text), only_body=name == "BODY")
         if name in ("LARGER", "SMALLER"):
             return k.Sized(name == "LARGER", argument(cursor.number))
         if name == "UID":
-            return k.Among(parse(argument(lambda: cursor.want(SEQUENCE, "a message set"))), by_uid=True)
+            return k.Among(argument(lambda: sequence(cursor)), by_uid=True)
         return self._dated(name)
 
     def _dated(self, name: str) -> k.SearchKey:
