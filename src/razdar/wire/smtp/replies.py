@@ -76,6 +76,7 @@ INVALID_FROM = Refusal(500, "5.7.1", "Invalid FROM")
 # The core looks for "invalid unencrypted mail" (any case) and then explains to the person what happened.
 UNENCRYPTED = Refusal(523, "5.7.1", "Encryption Needed: Invalid Unencrypted Mail")
 NO_DKIM = Refusal(554, "5.7.1", "No valid DKIM signature found")
+DKIM_LATER = Refusal(451, "4.7.5", "The DKIM key cannot be looked up now, try again later")
 MALFORMED_MESSAGE = Refusal(554, "5.6.0", "The message is not well formed")
 
 # --- protocol
