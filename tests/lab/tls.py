@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def _subject(name: str) -> x509.GeneralName:
+def subject_name(name: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
@@ -25,7 +25,7 @@ def self_signed(folder: Path, *names: str) -> tuple[Path, Path]:
     builder = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
     builder = builder.serial_number(x509.random_serial_number())
     builder = builder.not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=30))
-    builder = builder.add_extension(x509.SubjectAlternativeName([_subject(name) for name in names]), critical=False)
+    builder = builder.add_extension(x509.SubjectAlternativeName([subject_name(name) for name in names]), critical=False)
     certificate = builder.sign(key, hashes.SHA256())
     paths = folder / "certificate.pem", folder / "key.pem"
     paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
