@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "services": _BELOW_SERVICES - {"services"},
     "adapters": {"model", "ports"},
     "servers": _EDGE,
-    "web": _EDGE | {"servers"},
+    "web": _EDGE | {"settings_fa", "servers"},
     "workers": _EDGE | {"servers"},
     "config": {"model", "settings"},
     "environment": {"model", "cli"},

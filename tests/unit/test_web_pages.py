@@ -12,7 +12,8 @@ from tests.web_pages import CLOSED, DOMAIN, FINGERPRINT, HERE, LATER, PASSWORD, 
 from razdar.model.address import Address
 from razdar.ports.crew import CrewBusy
 from razdar.ports.store import StoreUnavailable
-from razdar.settings import Settings, port_layout
+from razdar.settings import Settings, default_reasons, limits, port_layout
+from razdar.settings_fa import PERSIAN_REASONS
 from razdar.web.numerals import number
 from razdar.web.texts import LANGUAGES, Language, catalogue
 from razdar.wire.links import dclogin, parse_dclogin
@@ -46,6 +47,7 @@ VIEWS: dict[str, tuple[int, Callable[[str], httpx.Response]]] = {
     "welcome with a real certificate": (200, ask("GET", "/", Relay(is_self_signed=False, ports=port_layout("standard")))),
     "welcome by invitation": (200, ask("GET", "/", Relay(settings(registration="invite")))),
     "welcome closed": (200, ask("GET", "/", Relay(settings(registration="closed")))),
+    "limits": (200, ask("GET", "/limits")),
     "welcome plain": (200, ask("GET", "/", base_url=PLAIN)),
     "welcome plain, closed": (200, ask("GET", "/", Relay(settings(registration="closed")), PLAIN)),
     "account": (200, ask("POST", "/welcome")),
@@ -135,6 +137,24 @@ def test_the_figures_are_those_of_the_settings(language: Language) -> None:
     defaults = Browser(Relay()).page(f"/?lang={language}").text("main")
     assert t.plural("days", 20) in defaults
     assert t.plural("days", 23) not in defaults
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("path", ["/", "/limits"])
+def test_every_limit_is_shown_as_it_is_in_force(path: str, language: Language) -> None:
+    changed = settings(imap_ranges=7_654, linger_seconds=11, sender_share=0.35, connection_bytes=345_000)
+    page, t = Browser(Relay(changed)).page(f"{path}?lang={language}"), catalogue()[language]
+    names = [text for text, element in page.texts if element.tag == "bdi" and text in limits()]
+    assert tuple(names) == limits()
+    for value in (t.number(7_654), t("seconds", n=11), t("percent", n=35), t.size(345_000)):
+        assert value in page.text("main")
+
+
+def test_the_reason_of_each_limit_has_a_page() -> None:
+    persian, english = (re.sub(r"\s", "", Browser(Relay()).page(f"/limits?lang={language}").text("main")) for language in LANGUAGES)
+    for name in limits():
+        assert re.sub(r"\s", "", PERSIAN_REASONS[name]) in persian
+        assert re.sub(r"\s", "", default_reasons()[name]) in english
 
 
 def test_a_reload_shows_at_once() -> None:

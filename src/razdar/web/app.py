@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from razdar.web import assets
 from razdar.web.errors import HttpErrors
 from razdar.web.invite import Invite
+from razdar.web.limits import LimitsPage
 from razdar.web.middleware import Net, SecurityHeaders
 from razdar.web.pages import Pages
 from razdar.web.reconnect import Reconnect
@@ -22,7 +23,7 @@ from razdar.web.wellknown import WellKnown
 def make_app(site: Site) -> Starlette:
     """The ASGI application for `site`. It keeps no state between requests."""
     pages = Pages(site)
-    groups = (Welcome(pages), Invite(pages), Reconnect(pages), WellKnown(pages))
+    groups = (Welcome(pages), LimitsPage(pages), Invite(pages), Reconnect(pages), WellKnown(pages))
     app = Starlette(
         routes=[*(route for group in groups for route in group.routes()), *assets.routes()],
         middleware=[Middleware(SecurityHeaders, site), Middleware(Net, pages)],

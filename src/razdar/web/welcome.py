@@ -13,6 +13,8 @@ from starlette.routing import Route
 from razdar.model.verdict import Refusal
 from razdar.web.account import hand_over, login_link
 from razdar.web.errors import insecure, refused, status_for, words_for
+from razdar.web.language import language_of
+from razdar.web.limits import rows
 from razdar.web.pages import Pages, is_secure
 from razdar.web.texts import catalogue
 
@@ -32,7 +34,7 @@ class Welcome:
         ]
 
     async def show(self, request: Request) -> Response:
-        return self.pages.render(request, "welcome.html")
+        return self.pages.render(request, "welcome.html", limits=rows(self.pages.site.settings(), language_of(request)))
 
     async def make(self, request: Request) -> Response:
         if not is_secure(request):
