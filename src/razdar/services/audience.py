@@ -80,7 +80,9 @@ class Gatherer:
         unknowns: RateBook,
         settings: Callable[[], Settings],
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        is_blocked: Callable[[AccountId], bool] = lambda _: False,
     ) -> None:
+        """`is_blocked`: whom the operator turned away (services/blocks.py); neither receives nor sends."""
         self._store = store
         self._directory = directory
         self._clock = clock
@@ -88,6 +90,7 @@ class Gatherer:
         self._unknowns = unknowns
         self._settings = settings
         self._pause = pause
+        self.is_blocked = is_blocked
         self._under_way = _UnderWay()
 
     async def gather(self, origin: Origin, recipients: Sequence[Address], size_bytes: int, audience: Audience) -> None:
@@ -133,6 +136,8 @@ class Gatherer:
                 if is_cold:
                     self._unknowns.take(origin.budget, self._clock.monotonic())
                 audience.failures.append((address, replies.NO_SUCH_USER))
+            elif self.is_blocked(account):
+                audience.failures.append((address, replies.MAILBOX_BLOCKED))
             elif not self.has_room(origin, account, known, size_bytes):
                 audience.failures.append((address, replies.MAILBOX_FULL))
             else:

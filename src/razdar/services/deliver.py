@@ -84,6 +84,8 @@ class Deliver:
         """None: the message is on stable storage for everyone who can receive it. Raises `StoreUnavailable`, `CrewBusy`."""
         if not await self._store.recipients([sender.account]):
             return replies.AUTH_REQUIRED  # the account went away behind an open session
+        if self._gatherer.is_blocked(sender.account):
+            return replies.BLOCKED
         addresses = list(dict.fromkeys(recipients))
         local = [address for address in addresses if address.domain == self._domain]
         others = [address for address in addresses if address.domain != self._domain]

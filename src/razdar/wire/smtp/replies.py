@@ -43,6 +43,7 @@ SEND_CONTENT = Reply(354, "", "Send the message, end it with <CRLF>.<CRLF>")
 # --- login and encryption of the connection
 
 AUTH_FAILED = Refusal(535, "5.7.8", "Wrong user name or password")
+BLOCKED = Refusal(525, "5.7.13", "The operator of this relay has blocked the account")
 AUTH_REQUIRED = Refusal(530, "5.7.0", "Log in first")
 AUTH_CANCELLED = Refusal(501, "5.7.0", "Authentication cancelled")
 AUTH_MALFORMED = Refusal(501, "5.5.2", "Authentication data cannot be decoded")
@@ -58,6 +59,7 @@ RATE_EXCEEDED = Refusal(450, "4.7.1", "Too many messages in a short time, try ag
 TOO_MANY_UNKNOWN = Refusal(450, "4.7.1", "Too many unknown recipients in a short time, try again soon")
 TOO_BIG = Refusal(552, "5.3.4", "The message is too big")
 TOO_MANY_RECIPIENTS = Refusal(452, "4.5.3", "Too many recipients, send the rest in another message")
+MAILBOX_BLOCKED = Refusal(550, "5.2.1", "The mailbox is blocked")
 MAILBOX_FULL = Refusal(552, "5.2.2", "The mailbox is full")
 OVERLOADED = Refusal(452, "4.3.1", "Too many large messages at this moment, try again soon")
 OVERLOADED_CLOSING = Refusal(421, "4.3.1", "Too many large messages at this moment, closing the connection")
