@@ -39,6 +39,7 @@ from razdar.services.invites import Invites
 from razdar.services.mailbox import OpenMailbox
 from razdar.services.mailboxes import Mailboxes
 from razdar.services.parcels import Parcels
+from razdar.services.signups import SignUps, Tickets
 from razdar.services.submit import Submit
 from razdar.services.tokens import Tokens
 from razdar.settings import Settings
@@ -160,6 +161,8 @@ class World:
         self.is_frozen = False
         self.calendar = Calendar(store, self.clock, 1, 0, lambda: self.settings.days_stand_still)
         self.addresses, self.logins = AddressCache(bytes(32)), LoginCache(bytes(32))
+        self.signups = SignUps(lambda: self.settings, self.clock, self.entropy)
+        self.tickets = Tickets(self.clock, self.entropy, DOMAIN)
         self.accounts = self.make_accounts()
         lookups = Directory(self.crew, bytes(32), self.addresses)
         self.unknowns = RateBook(self.settings.unknown_per_minute, self.settings.unknown_per_minute)
@@ -177,7 +180,9 @@ class World:
         self.folders = Folders(store, self.bus, lambda: self.settings)
         self.mailboxes = Mailboxes(store, self.bus, self.crew, self.folders, self.shares, self.entropy, lambda: self.settings)
         self.appender = Appender(self.mailboxes, self.submit, self.calendar, self.clock)
-        self.invites = Invites(store, self.accounts, self.directory, self.calendar, self.entropy, lambda: self.settings, DOMAIN)
+        self.invites = Invites(
+            store, self.accounts, self.directory, self.calendar, self.entropy, lambda: self.settings, DOMAIN, self.tickets, self.signups
+        )
         self.token_news: list[AccountId] = []
         self.tokens = Tokens(store, self.calendar, lambda: self.settings, self.token_news.append)
 
@@ -204,6 +209,7 @@ class World:
             lambda: self.settings,
             DOMAIN,
             Guesses(1_000_000, self.clock),
+            self.signups.first_login,
         )
 
     def change(self, **settings: Any) -> None:

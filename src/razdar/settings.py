@@ -55,6 +55,13 @@ class Settings:
         90, "relay days without a login after which an account goes, as on other chatmail relays", low=1, high=36_500
     )
 
+    signups_per_hour: int = _setting(
+        3_000, "people who join without an invitation, so many at once too: a school on its first morning, three times", low=1
+    )
+    signup_pause_minutes: int = _setting(
+        30, "when more come, so long only invitations make accounts; a flood costs its sender more than waiting costs people", low=1, high=1_440
+    )
+
     # messages
     message_bytes: int = _limit(31_457_280, "30 MiB, the limit of other chatmail relays", low=1_024, high=1_073_741_824)
     recipients: int = _limit(1000, "per message; a client that knows no better number splits at 50", low=1, high=100_000)

@@ -31,6 +31,7 @@ from razdar.services.guesses import Guesses
 from razdar.services.invites import Invites
 from razdar.services.mailboxes import Mailboxes
 from razdar.services.newcomers import Newcomers
+from razdar.services.signups import SignUps, Tickets
 from razdar.services.parcels import Parcels
 from razdar.services.submit import Submit
 from razdar.services.tokens import Tokens
@@ -67,7 +68,9 @@ async def build(config: RunConfig, stack: AsyncExitStack) -> Parts:
     stack.push_async_callback(gate.close)
     pusher = Pusher(store, gate, clock)
     guesses = Guesses(settings.account_failures_per_hour, clock)
-    accounts = Accounts(store, doorkeeper, directory, calendar, bus, entropy, LoginCache(boot_key), current, domain, guesses)
+    signups, tickets = SignUps(current, clock, entropy, journal.count), Tickets(clock, entropy, domain)
+    logins = LoginCache(boot_key)
+    accounts = Accounts(store, doorkeeper, directory, calendar, bus, entropy, logins, current, domain, guesses, signups.first_login)
     shares = ShareBook()
     lookups = Directory(desk, identity.id_key, directory.cache)
     unknowns = RateBook(settings.unknown_per_minute, settings.unknown_per_minute)
@@ -87,7 +90,9 @@ async def build(config: RunConfig, stack: AsyncExitStack) -> Parts:
         calendar=calendar,
         shares=shares,
         accounts=accounts,
-        invites=Invites(store, accounts, directory, calendar, entropy, current, domain),
+        invites=Invites(store, accounts, directory, calendar, entropy, current, domain, tickets, signups),
+        signups=signups,
+        tickets=tickets,
         folders=folders,
         mailboxes=mailboxes,
         appender=Appender(mailboxes, submit, calendar, clock),

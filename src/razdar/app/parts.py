@@ -17,6 +17,7 @@ from razdar.services.calendar import Calendar
 from razdar.services.folders import Folders
 from razdar.services.invites import Invites
 from razdar.services.mailboxes import Mailboxes
+from razdar.services.signups import SignUps, Tickets
 from razdar.services.submit import Submit
 from razdar.services.tokens import Tokens
 from razdar.settings import Settings
@@ -47,6 +48,8 @@ class Parts:
     shares: ShareBook
     accounts: Accounts
     invites: Invites
+    signups: SignUps
+    tickets: Tickets
     folders: Folders
     mailboxes: Mailboxes
     appender: Appender

@@ -2,14 +2,19 @@
 
 The apps make an account by logging in to a name that does not exist yet, so a refusal here is answered like a wrong password: where
 registration is not open, nobody learns which names exist.
+
+When sign-ups flood in, a gate shuts that way for a while. It decides about new names and about nothing else: whoever has an account logs in
+past it, and invitations do not go through it.
 """
 
 import re
 import string
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from razdar.model.address import Address
 from razdar.model.verdict import ACCEPT, Verdict
+from razdar.policy.rate import TokenBucket
 from razdar.settings import Settings
 from razdar.wire.smtp.replies import AUTH_FAILED
 
@@ -39,14 +44,43 @@ def may_register(address: Address, password: str, settings: Settings) -> Verdict
     return ACCEPT if is_fit else AUTH_FAILED
 
 
+@dataclass(frozen=True, slots=True)
+class SignUpGate:
+    """How many may still join without an invitation, at a moment of a clock that only goes forward."""
+
+    bucket: TokenBucket
+    shut_until_s: float = 0.0
+
+    @classmethod
+    def open(cls, settings: Settings, now_s: float) -> "SignUpGate":
+        """With room for a whole hour's people at once: a school comes on its first morning."""
+        return cls(TokenBucket.full(settings.signups_per_hour, settings.signups_per_hour / 3600, now_s))
+
+    def is_open(self, now_s: float) -> bool:
+        """Whether one more might come in; nobody is counted."""
+        return now_s >= self.shut_until_s and self.bucket.refilled(now_s).tokens >= 1
+
+    def one_more(self, settings: Settings, now_s: float) -> tuple["SignUpGate", bool]:
+        """The gate afterwards, and whether that one came in. The first who does not fit shuts it for `signup_pause_minutes`."""
+        if now_s < self.shut_until_s:
+            return self, False
+        bucket, has_room = self._at_the_rate_of(settings).take(now_s)
+        return SignUpGate(bucket, self.shut_until_s if has_room else now_s + 60 * settings.signup_pause_minutes), has_room
+
+    def _at_the_rate_of(self, settings: Settings) -> TokenBucket:
+        """A reload may have changed it."""
+        most = float(settings.signups_per_hour)
+        return replace(self.bucket, burst=most, per_second=most / 3600, tokens=min(most, self.bucket.tokens))
+
+
 def make_credentials(entropy: Callable[[int], bytes], domain: str) -> tuple[Address, str]:
     """A random name of 9 characters, as the apps make them, and a random password."""
-    local = _pick(entropy, _NAME_LETTERS, LOCAL_PART_CHARACTERS)
-    return Address(local, domain), _pick(entropy, _PASSWORD_LETTERS, PASSWORD_CHARACTERS)
+    local = pick(entropy, _NAME_LETTERS, LOCAL_PART_CHARACTERS)
+    return Address(local, domain), pick(entropy, _PASSWORD_LETTERS, PASSWORD_CHARACTERS)
 
 
-def _pick(entropy: Callable[[int], bytes], letters: str, count: int) -> str:
-    """Letters with equal chances: bytes in the incomplete last round of the alphabet are thrown away."""
+def pick(entropy: Callable[[int], bytes], letters: str, count: int) -> str:
+    """So many letters, each with equal chance: bytes in the incomplete last round of the alphabet are thrown away."""
     fair = 256 - 256 % len(letters)
     picked = ""
     while len(picked) < count:

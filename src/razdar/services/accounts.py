@@ -27,7 +27,7 @@ from razdar.services.calendar import Calendar
 from razdar.services.directory import Directory
 from razdar.services.guesses import Guesses
 from razdar.settings import Settings
-from razdar.vault.account_key import PrivateKey, make_account, unlock
+from razdar.vault.account_key import PrivateKey, make_account, relock, unlock
 from razdar.vault.cache import LoginCache
 from razdar.wire.smtp import replies
 
@@ -66,7 +66,9 @@ class Accounts:
         settings: Callable[[], Settings],
         domain: str,
         guesses: Guesses,
+        may_come: Callable[[Address, bytes], bool] = lambda _address, _network: True,
     ) -> None:
+        """`may_come`: whether a name that does not exist yet may be made by logging in to it from that network (services/signups.py)."""
         self._store = store
         self._crew = crew
         self._directory = directory
@@ -77,7 +79,8 @@ class Accounts:
         self._settings = settings
         self._domain = domain
         self._guesses = guesses
-        self._under_way: dict[tuple[Address, str], asyncio.Task[Login | Refusal]] = {}
+        self._may_come = may_come
+        self._under_way: dict[tuple[Address, str, bool], asyncio.Task[Login | Refusal]] = {}
         self._prolonged: OrderedDict[AccountId, int] = OrderedDict()
 
     async def log_in(self, address: Address | None, password: str, origin: bytes = b"") -> Login | Refusal:
@@ -93,6 +96,12 @@ class Accounts:
             await self._prolong(answer.account)
         return answer
 
+    async def prove(self, address: Address | None, password: str, origin: bytes) -> Login | Refusal:
+        """As `log_in` for somebody who has an account: never makes or prolongs one, and costs a derivation even when it is remembered."""
+        if address is None or address.domain != self._domain:
+            return replies.AUTH_FAILED
+        return await self._try(address, password, origin, may_make=False)
+
     async def _recognise(self, address: Address, password: str) -> Login | None:
         """A device that was here before, from RAM. It counts no more once that account has gone, even if the name lives on."""
         found = self._cache.find(address, password)
@@ -105,30 +114,30 @@ class Accounts:
             return None
         return Login(address, account, key, record.public_key)
 
-    async def _try(self, address: Address, password: str, origin: bytes) -> Login | Refusal:
+    async def _try(self, address: Address, password: str, origin: bytes, *, may_make: bool = True) -> Login | Refusal:
         if not self._guesses.may_try(address, origin):
             raise CrewBusy
-        answer = await self._join_or_start(address, password, origin)
+        answer = await self._join_or_start(address, password, origin, may_make)
         if isinstance(answer, Login):
             self._guesses.was_right(address, origin)
         return answer
 
-    async def _join_or_start(self, address: Address, password: str, origin: bytes) -> Login | Refusal:
+    async def _join_or_start(self, address: Address, password: str, origin: bytes, may_make: bool) -> Login | Refusal:
         """Several connections of one device that log in at the same moment share one derivation."""
-        key = (address, password)
+        key = (address, password, may_make)
         task = self._under_way.get(key)
         if task is None:
-            task = asyncio.ensure_future(self._unlock_or_make(address, password, origin))
+            task = asyncio.ensure_future(self._unlock_or_make(address, password, origin, may_make))
             self._under_way[key] = task
             task.add_done_callback(lambda _: self._under_way.pop(key, None))
         return await asyncio.shield(task)
 
-    async def _unlock_or_make(self, address: Address, password: str, lane: bytes) -> Login | Refusal:
+    async def _unlock_or_make(self, address: Address, password: str, lane: bytes, may_make: bool) -> Login | Refusal:
         was_known = self._directory.known(address) is not None
         account = await self._directory.identify(address, lane)
         record = await self._store.account(account)
         if record is None:
-            answer = await self._make(address, account, password, lane)
+            answer = await self._make(address, account, password, lane, may_make)
         else:
             answer = await self._unlock(address, record, password, lane)
         if was_known and isinstance(answer, Refusal):
@@ -144,8 +153,10 @@ class Accounts:
         self._note_prolonged(record.id, record.expires)
         return Login(address, record.id, key, record.public_key)
 
-    async def _make(self, address: Address, account: AccountId, password: str, lane: bytes) -> Login | Refusal:
-        verdict = may_register(address, password, self._settings())
+    async def _make(self, address: Address, account: AccountId, password: str, lane: bytes, may_make: bool) -> Login | Refusal:
+        verdict = may_register(address, password, self._settings()) if may_make else replies.AUTH_FAILED
+        if not isinstance(verdict, Refusal) and not self._may_come(address, lane):
+            raise CrewBusy  # "come again", and the apps do
         if isinstance(verdict, Refusal):  # costs what a wrong password for an existing account costs
             await self._crew.run(lambda: unlock(account, _NOBODYS_SALT, _NOBODYS_KEY, password), lane)
             return verdict
@@ -196,6 +207,18 @@ class Accounts:
                 end()
 
         return self._bus.subscribe(login.inbox, hear)
+
+    async def change_password(self, login: Login, password: str, origin: bytes = b"") -> bool:
+        """From now on only `password` opens the account, what waits stays, and every session ends. False: the account has gone meanwhile.
+
+        Raises `CrewBusy`, `StoreUnavailable`; then nothing has changed.
+        """
+        salt = self._entropy(SALT_BYTES)
+        locked_key = await self._crew.run(lambda: relock(login.private_key, password, salt), origin)
+        is_changed = await self._store.replace_login(login.account, salt, locked_key)
+        self._cache.forget(login.account)
+        self._bus.close_account(login.account)
+        return is_changed
 
     async def delete(self, login: Login) -> None:
         """The account and all that waits in it is gone, and every session of it ends."""
