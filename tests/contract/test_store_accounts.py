@@ -7,7 +7,7 @@ import pytest
 from tests.contract.stores import account, account_id, deliver, folder, record, removal
 
 from razdar.model.ids import AccountId, MailboxId
-from razdar.ports.store import AccountRecord, Recipient, Store, StoreUnavailable
+from razdar.ports.store import NEVER, AccountRecord, Recipient, Store, StoreUnavailable
 
 pytestmark = pytest.mark.anyio
 
@@ -143,3 +143,14 @@ async def test_a_closed_store_says_so(store: Store) -> None:
     with pytest.raises(StoreUnavailable):
         await store.mailbox(MailboxId(account_id("anna")))
     await store.close()  # again, harmless
+
+
+async def test_the_relays_own_account_is_nobody_and_stays(store: Store) -> None:
+    await account(store, "anna")
+    own = await account(store, "queue", expires=NEVER)
+    await store.prolong_account(own.account, 500)
+    for _ in range(120):
+        await store.next_day()
+    await store.expire()
+    assert (await store.totals()).accounts == 0
+    assert [record.id for record in await store.mailboxes(own.account)] == [own]

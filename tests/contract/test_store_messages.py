@@ -273,3 +273,34 @@ async def test_a_copy_of_what_has_lost_its_body(store: Store) -> None:
     assert await store.body(BODY) is None
     assert await store.copy(inbox, other, [duplicate(Uid(2))]) == {2: 1}
     assert await store.remove(other, [removal(Uid(1))]) == [1]
+
+
+async def test_an_exchange_takes_and_brings(store: Store) -> None:
+    """What cannot go on becomes a report to its sender: at no moment there is neither, and never both."""
+    queue, anna = await account(store, "queue"), await account(store, "anna")
+    old, report = BodyId(5), BodyId(6)
+    await deliver(store, queue, queue, body=old)
+    (uids,) = await store.exchange(queue, [removal(Uid(1), old)], [delivery([anna], report)])
+    assert uids == {anna: 1}
+    assert await store.uids(queue) == [2]
+    assert await store.body(old) is not None
+    (rest,) = await store.exchange(queue, [removal(Uid(2), old)], [delivery([queue], BodyId(7))])
+    assert rest == {queue: 3}
+    assert [await store.body(body) is None for body in (old, report, BodyId(7))] == [True, False, False]
+    assert await used(store, queue) == 2
+
+
+async def test_an_exchange_for_nothing_is_a_removal(store: Store) -> None:
+    inbox = await account(store, "anna")
+    await deliver(store, inbox)
+    assert await store.exchange(inbox, [removal(Uid(1))], []) == []
+    assert await store.uids(inbox) == []
+    assert await store.body(BODY) is None
+
+
+async def test_an_exchange_with_somebody_who_is_gone_takes_all_the_same(store: Store) -> None:
+    inbox = await account(store, "anna")
+    await deliver(store, inbox)
+    assert await store.exchange(inbox, [removal(Uid(1))], [delivery([MailboxId(account_id("nobody"))], BodyId(9))]) == [{}]
+    assert await store.uids(inbox) == []
+    assert await store.body(BodyId(9)) is None

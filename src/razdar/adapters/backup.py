@@ -20,6 +20,7 @@ from razdar.adapters.sqlite.lock import StoreInUse, lock_folder
 from razdar.adapters.sqlite.schema import MIGRATIONS, StoreTooNew, connect, connect_writer, migrate
 from razdar.model.trouble import Trouble, backup_damaged, data_in_use, data_newer, data_not_empty, nothing_to_back_up, owned_by_another
 from razdar.ports.clock import Entropy
+from razdar.ports.store import NEVER
 
 SETTINGS = "razdar.toml"
 STORE = "store.db"
@@ -135,7 +136,7 @@ def _schema_of(version: int) -> Sequence[tuple[str, str]]:
 
 
 def _count(kept: sqlite3.Connection) -> int:
-    (accounts,) = kept.execute("SELECT count(*) FROM account").fetchone()
+    (accounts,) = kept.execute("SELECT count(*) FROM account WHERE expires <> ?", (NEVER,)).fetchone()
     return int(accounts)
 
 

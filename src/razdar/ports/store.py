@@ -13,6 +13,9 @@ from typing import Protocol
 
 from razdar.model.ids import AccountId, BodyId, MailboxId, Uid
 
+NEVER = 2**62
+"""A relay day that does not come. An account with it is the relay's own (services/outbound.py), not a person's, and not counted as one."""
+
 
 class StoreUnavailable(Exception):  # noqa: N818 - a state of the store, named like one
     """The change could not be made durable. Temporary from the peer's point of view (SMTP 451, IMAP NO)."""
@@ -140,6 +143,7 @@ class Totals:
     """Counts for the operator; nothing per account."""
 
     accounts: int
+    """Of people: those whose day is not `NEVER`."""
     entries: int
     bodies: int
     disk_bytes: int
@@ -219,6 +223,11 @@ class Store(Protocol):
 
     async def remove(self, mailbox: MailboxId, removals: Sequence[Removal]) -> Sequence[Uid]:
         """These entries are gone; each body that lost its last reader too. Returns the UIDs that this call removed."""
+
+    async def exchange(
+        self, mailbox: MailboxId, removals: Sequence[Removal], deliveries: Sequence[Delivery]
+    ) -> Sequence[Mapping[MailboxId, Uid]]:
+        """These entries of `mailbox` are gone, as by `remove`, and the deliveries are there, in one transaction. Answers as `deliver`."""
 
     async def copy(self, source: MailboxId, target: MailboxId, duplicates: Sequence[Duplicate]) -> Mapping[Uid, Uid]:
         """Source UID → UID in `target` for every entry that still existed. Bodies are shared and keep their day."""

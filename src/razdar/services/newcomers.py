@@ -19,7 +19,7 @@ from weakref import WeakValueDictionary
 from razdar.model.ids import INBOX, AccountId, MailboxId, Uid
 from razdar.ports.bus import Bus
 from razdar.ports.clock import Entropy
-from razdar.ports.store import AccountRecord, Delivery, MailboxRecord, Recipient, Store, StoreFull, Totals
+from razdar.ports.store import NEVER, AccountRecord, Delivery, MailboxRecord, Recipient, Removal, Store, StoreFull, Totals
 
 LOOKED_AT = 64  # newcomers among which one without a connection is looked for
 
@@ -54,6 +54,8 @@ class Newcomers:
     # coming
 
     async def create_account(self, record: AccountRecord, uid_validity: int = 0) -> AccountRecord:
+        if record.expires == NEVER:  # the relay's own
+            return await self._store.create_account(record, uid_validity)
         async with self._lock(record.id):
             stored = await self.account(record.id)
             if stored is not None:
@@ -117,10 +119,19 @@ class Newcomers:
     # what makes an account worth keeping
 
     async def deliver(self, deliveries: Sequence[Delivery]) -> Sequence[Mapping[MailboxId, Uid]]:
+        await self._keep_all(deliveries)
+        return await self._store.deliver(deliveries)
+
+    async def _keep_all(self, deliveries: Sequence[Delivery]) -> None:
         if self._known:
             accounts = {entry.mailbox.account for delivery in deliveries for entry in delivery.entries}
             await asyncio.gather(*(self.keep_account(account) for account in accounts & self._known.keys()))
-        return await self._store.deliver(deliveries)
+
+    async def exchange(
+        self, mailbox: MailboxId, removals: Sequence[Removal], deliveries: Sequence[Delivery]
+    ) -> Sequence[Mapping[MailboxId, Uid]]:
+        await self._keep_all(deliveries)
+        return await self._store.exchange(mailbox, removals, deliveries)
 
     async def create_mailbox(self, account: AccountId, sealed: bytes) -> MailboxRecord | None:
         await self.keep_account(account)

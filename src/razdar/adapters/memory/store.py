@@ -11,6 +11,7 @@ from os import urandom
 from razdar.model.ids import INBOX, AccountId, BodyId, MailboxId, Uid
 from razdar.ports.clock import Entropy
 from razdar.ports.store import (
+    NEVER,
     AccountRecord,
     Delivery,
     Duplicate,
@@ -148,6 +149,12 @@ class MemoryStore(Store):
         self._state.take_shares(taken)
         return [removal.uid for removal in taken]
 
+    async def exchange(
+        self, mailbox: MailboxId, removals: Sequence[Removal], deliveries: Sequence[Delivery]
+    ) -> Sequence[Mapping[MailboxId, Uid]]:
+        await self.remove(mailbox, removals)
+        return await self.deliver(deliveries)
+
     async def copy(self, source: MailboxId, target: MailboxId, duplicates: Sequence[Duplicate]) -> Mapping[Uid, Uid]:
         assigned = self._duplicate(source, target, duplicates)
         for duplicate in {duplicate.uid: duplicate for duplicate in duplicates if duplicate.uid in assigned}.values():
@@ -219,7 +226,8 @@ class MemoryStore(Store):
 
     async def totals(self) -> Totals:
         accounts = self._state.accounts.values()
-        return Totals(len(accounts), sum(account.entries() for account in accounts), len(self._state.bodies), 0)
+        people = sum(account.record.expires != NEVER for account in accounts)
+        return Totals(people, sum(account.entries() for account in accounts), len(self._state.bodies), 0)
 
     async def close(self) -> None:
         self._open = None

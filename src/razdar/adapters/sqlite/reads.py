@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 
 from razdar.model.ids import AccountId, BodyId, MailboxId, Uid
-from razdar.ports.store import AccountRecord, Entry, MailboxRecord, Recipient
+from razdar.ports.store import NEVER, AccountRecord, Entry, MailboxRecord, Recipient
 
 from .accounts import ACCOUNT_COLUMNS
 from .rows import Strip, packed, unpacked
@@ -93,6 +93,7 @@ def invite_uses(connection: sqlite3.Connection, digest: bytes) -> int:
 def counts(connection: sqlite3.Connection) -> tuple[int, int, int]:
     """Accounts, entries, bodies."""
     found: tuple[int, int, int] = connection.execute(
-        "SELECT (SELECT count(*) FROM account), (SELECT count(*) FROM entry), (SELECT count(*) FROM body)"
+        f"SELECT (SELECT count(*) FROM account WHERE expires <> {NEVER}), "  # noqa: S608
+        "(SELECT count(*) FROM entry), (SELECT count(*) FROM body)"
     ).fetchone()
     return found

@@ -219,6 +219,18 @@ class SqliteStore(Store):
         self._fresh.drop(gone)
         return uids
 
+    async def exchange(
+        self, mailbox: MailboxId, removals_: Sequence[Removal], deliveries_: Sequence[Delivery]
+    ) -> Sequence[Mapping[MailboxId, Uid]]:
+        def change(connection: sqlite3.Connection) -> tuple[frozenset[BodyId], Sequence[Mapping[MailboxId, Uid]]]:
+            ((_, gone),) = removals.remove(connection, [(mailbox, removals_)])
+            (answers,) = deliveries.deliver(connection, [deliveries_])
+            return gone, answers
+
+        gone, answers = await self._writer.run(change, grows=bool(deliveries_))
+        self._fresh.drop(gone)
+        return answers
+
     async def copy(self, source: MailboxId, target: MailboxId, duplicates: Sequence[Duplicate]) -> Mapping[Uid, Uid]:
         _check_accounts(source, target)
         return await self._writer.run(lambda connection: removals.copy(connection, source, target, duplicates), grows=True)
