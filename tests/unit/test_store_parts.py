@@ -15,7 +15,7 @@ from razdar.adapters.sqlite.lineage import Lineage
 from razdar.adapters.sqlite.reserve import Reserve
 from razdar.adapters.sqlite.schema import connect_writer, migrate
 from razdar.adapters.sqlite.upkeep import Upkeep
-from razdar.adapters.sqlite.writer import WAITING_BYTES, WAITING_JOBS, Writer
+from razdar.adapters.sqlite.writer import WAITING_JOBS, Writer
 from razdar.model.ids import BodyId
 from razdar.ports.store import StoreFull, StoreUnavailable
 
@@ -37,7 +37,9 @@ class Bench:
         lineage.begin(self.connection)
         self.reserve = Reserve(folder, 0)
         self.reserve.take()
-        self.writer = Writer(self.connection, Upkeep(folder, self.connection, lineage, self.reserve, 10**6), lineage, self.reserve)
+        upkeep = Upkeep(folder, self.connection, lineage, self.reserve, 10**6)
+        self.waiting_bytes = 1000
+        self.writer = Writer(self.connection, upkeep, lineage, self.reserve, self.waiting_bytes)
         self.writer.start()
         self.gate = threading.Event()
         self.batches: list[list[Any]] = []
@@ -131,7 +133,7 @@ async def test_the_queue_is_bounded_by_jobs(bench: Bench) -> None:
 
 async def test_the_queue_is_bounded_by_bytes_but_takes_one_of_any_size(bench: Bench) -> None:
     standing = await bench.shut()
-    job = asyncio.create_task(bench.writer.join(bench.note, "note large", size_bytes=2 * WAITING_BYTES))
+    job = asyncio.create_task(bench.writer.join(bench.note, "note large", size_bytes=2 * bench.waiting_bytes))
     await asyncio.sleep(0)
     with pytest.raises(StoreUnavailable, match="too much"):
         await bench.writer.join(bench.note, "note small", size_bytes=1)
