@@ -40,7 +40,7 @@ def test_nobody_else_can_read_the_keys(tmp_path: Path) -> None:
         os.umask(before)
     assert [_mode(tmp_path / "data"), _mode(tmp_path / "data/keys")] == [0o700, 0o700]
     assert {file.name: _mode(file) for file in (tmp_path / "data/keys").iterdir()} == dict.fromkeys(
-        ("id_key", "signing_key", "domain"), 0o600
+        ("id_key", "signing_key", "queue_key", "domain"), 0o600
     )
 
 
@@ -79,6 +79,19 @@ def test_a_lost_key_is_told_and_never_replaced(tmp_path: Path) -> None:
     with pytest.raises(Trouble, match="backup"):
         open_identity(tmp_path, "", os.urandom)
     (tmp_path / "keys/id_key").write_bytes(b"short")
+    with pytest.raises(Trouble, match="backup"):
+        open_identity(tmp_path, "", os.urandom)
+
+
+def test_a_folder_of_an_earlier_version_gets_a_queue_key_once(tmp_path: Path) -> None:
+    first = open_identity(tmp_path, "", os.urandom)
+    (tmp_path / "keys/queue_key").unlink()
+    added = open_identity(tmp_path, "", os.urandom)
+    assert _keys(added) == _keys(first)
+    assert len(added.queue_key) == 32
+    assert added.queue_key != first.queue_key
+    assert open_identity(tmp_path, "", os.urandom).queue_key == added.queue_key
+    (tmp_path / "keys/queue_key").write_bytes(b"short")
     with pytest.raises(Trouble, match="backup"):
         open_identity(tmp_path, "", os.urandom)
 

@@ -25,8 +25,10 @@ from razdar.ports.store import NEVER
 SETTINGS = "razdar.toml"
 STORE = "store.db"
 _KEYS = ("keys/id_key", "keys/signing_key", "keys/domain")
+_LATER_KEYS = ("keys/queue_key",)
+"""Of a relay that this version has started; an older backup has none, and the relay makes them again."""
 _CERTIFICATE = ("tls/certificate.pem", "tls/key.pem")
-PARTS = (SETTINGS, *_KEYS, *_CERTIFICATE, STORE)
+PARTS = (SETTINGS, *_KEYS, *_LATER_KEYS, *_CERTIFICATE, STORE)
 """All that can be in a backup, by its path in the data folder."""
 _MOVED = (SETTINGS, "keys", "tls", STORE, f"{STORE}-wal", f"{STORE}-shm", "store.generation")
 """What `--replace` puts aside."""
@@ -56,7 +58,7 @@ def gather(data: Path, settings: Path | None) -> Mapping[str, bytes]:
     if not (data / "keys").is_dir() or not (data / STORE).exists():
         raise nothing_to_back_up(data)
     parts = {name: (data / name).read_bytes() for name in _KEYS}
-    files = {name: data / name for name in _CERTIFICATE} | {SETTINGS: settings or data / SETTINGS}
+    files = {name: data / name for name in (*_LATER_KEYS, *_CERTIFICATE)} | {SETTINGS: settings or data / SETTINGS}
     parts |= {name: file.read_bytes() for name, file in files.items() if file.exists()}
     return parts | {STORE: _extract(data / STORE)}
 

@@ -1,8 +1,9 @@
-"""Who this relay is: two keys and a name, made once and kept in DIR/keys for as long as the data lives.
+"""Who this relay is: its keys and a name, made once and kept in DIR/keys for as long as the data lives.
 
 `id_key` goes into every account id: without it no account can be found. The signing key is the relay's identity towards others, and its
 name for life is made from it: eight characters under `razdar.alt`, outside DNS (RFC 9476), so that a change of the machine's address
-changes nothing. The name in use is remembered, because everybody's address ends in it. Keys are read at the start and never logged.
+changes nothing. The name in use is remembered, because everybody's address ends in it. The queue key opens what waits for other relays, nothing else.
+Keys are read at the start and never logged; one that an earlier version did not know is added.
 """
 
 import base64
@@ -32,6 +33,8 @@ class Identity:
     """What everybody's address ends in."""
     id_key: bytes = field(repr=False)
     signing_key: Ed25519PrivateKey = field(repr=False)
+    queue_key: bytes = field(repr=False)
+    """X25519, 32 bytes."""
 
 
 def open_identity(data: Path, domain: str, entropy: Entropy, *, change_name: bool = False) -> Identity:
@@ -49,7 +52,7 @@ def open_identity(data: Path, domain: str, entropy: Entropy, *, change_name: boo
         if remembered is not None and not change_name:
             raise name_differs(remembered, wanted)
         write_private(keys / "domain", f"{wanted}\n".encode())
-    return Identity(wanted, id_key, signing_key)
+    return Identity(wanted, id_key, signing_key, _added_key(keys / "queue_key", entropy))
 
 
 def name_for_life(signing_key: Ed25519PrivateKey) -> str:
@@ -66,6 +69,7 @@ def _create(keys: Path, domain: str, entropy: Entropy) -> None:
         write_private(draft / "id_key", entropy(KEY_BYTES))
         signing_key = entropy(KEY_BYTES)
         write_private(draft / "signing_key", signing_key)
+        write_private(draft / "queue_key", entropy(KEY_BYTES))
         name = domain or name_for_life(Ed25519PrivateKey.from_private_bytes(signing_key))
         write_private(draft / "domain", f"{name}\n".encode())
         os.rename(draft, keys)  # noqa: PTH104 - fails, as wanted, if another start was faster
@@ -84,6 +88,19 @@ def _read_keys(keys: Path) -> tuple[bytes, Ed25519PrivateKey]:
     if len(id_key) != KEY_BYTES or len(signing_key) != KEY_BYTES:
         raise keys_incomplete(keys)
     return id_key, Ed25519PrivateKey.from_private_bytes(signing_key)
+
+
+def _added_key(path: Path, entropy: Entropy) -> bytes:
+    """The key in this file, made now if there is none. Trouble if it is damaged."""
+    try:
+        if not path.exists():
+            write_private(path, entropy(KEY_BYTES))
+        key = path.read_bytes()
+    except OSError as error:
+        raise keys_incomplete(path.parent) from error
+    if len(key) != KEY_BYTES:
+        raise keys_incomplete(path.parent)
+    return key
 
 
 def _remembered(keys: Path) -> str | None:
