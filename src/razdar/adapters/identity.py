@@ -2,7 +2,7 @@
 
 `id_key` goes into every account id: without it no account can be found. The signing key is the relay's identity towards others, and its
 name for life is made from it: eight characters under `razdar.alt`, outside DNS (RFC 9476), so that a change of the machine's address
-changes nothing. The name in use is remembered, because everybody's address ends in it. The queue key opens what waits for other relays, nothing else.
+changes nothing. The name in use is remembered, because everybody's address ends in it. The queue key opens what waits for other relays.
 Keys are read at the start and never logged; one that an earlier version did not know is added.
 """
 
