@@ -196,7 +196,7 @@ class World:
     def directory(self) -> Directory:
         return Directory(self.doorkeeper, bytes(32), self.addresses)
 
-    def make_accounts(self) -> Accounts:
+    def make_accounts(self, is_blocked: Callable[[AccountId], bool] = lambda _: False) -> Accounts:
         """Another one is what a second process over the same store would have, but for its caches."""
         return Accounts(
             self.store,
@@ -210,6 +210,7 @@ class World:
             DOMAIN,
             Guesses(1_000_000, self.clock),
             self.signups.first_login,
+            is_blocked,
         )
 
     def change(self, **settings: Any) -> None:

@@ -1,4 +1,4 @@
-"""Where a relay's settings come from: defaults, then a TOML file, then the command line; the last one wins.
+"""Where settings come from: defaults, then a TOML file, then what was changed at the console, then the command line; the last one wins.
 
 Promises that every value has its type and lies in its range, that no setting is misspelt silently, and that each value can say where it
 came from. A mistake is a `Trouble`: one sentence with the file and the setting. What the settings mean is in settings.py.
@@ -18,6 +18,8 @@ from razdar.settings import NEEDS_RESTART, Settings, port_layout
 
 FILE_NAME = "razdar.toml"
 """The file in the data folder that is read when no other is given."""
+DESK_FILE_NAME = "console.toml"
+"""What the operator changed at the console: a file of its own in the data folder, so that the comments of the other one stay."""
 DEFAULT = "default"
 COMMAND_LINE = "command line"
 
@@ -49,20 +51,26 @@ class RunConfig:
 
 
 def read_config(data: Path, *, file: Path | None = None, changes: Sequence[tuple[str, str]] = (), change_name: bool = False) -> RunConfig:
-    """Defaults, then the file, then `changes` (name and text, as typed after --set)."""
+    """Defaults, then the file, then that of the console, then `changes` (name and text, as typed after --set)."""
     data = data.absolute()
     values: dict[str, Any] = {}
     origins = dict.fromkeys(_FIELDS, DEFAULT)
-    path = file or data / FILE_NAME
-    for name, value in _read_file(path, must_exist=file is not None).items():
-        values[name] = _from_toml(_known(name, str(path)), value, str(path))
-        origins[name] = str(path)
+    for path, must_exist in ((file or data / FILE_NAME, file is not None), (data / DESK_FILE_NAME, False)):
+        for name, value in _read_file(path, must_exist=must_exist).items():
+            values[name] = _from_toml(_known(name, str(path)), value, str(path))
+            origins[name] = str(path)
     for name, text in changes:
         values[name] = _from_text(_known(name, COMMAND_LINE), text)
         origins[name] = COMMAND_LINE
     settings = Settings(**{name: _checked(_FIELDS[name], value, origins[name]) for name, value in values.items()})
     _check_together(settings, origins)
     return RunConfig(settings=settings, data=data, file=file, changes=tuple(changes), origins=origins, change_name=change_name)
+
+
+def check_setting(name: str, text: str, where: str) -> object:
+    """The value that `text` means for the setting, in its type and range. Trouble if it has none."""
+    field = _known(name, where)
+    return _checked(field, _from_text(field, text), where)
 
 
 def split_assignment(text: str) -> tuple[str, str]:

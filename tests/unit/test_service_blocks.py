@@ -10,6 +10,7 @@ from tests.service_world import DOMAIN, World, address
 
 from razdar.model.address import Address
 from razdar.model.ids import AccountId
+from razdar.services.accounts import Login
 from razdar.services.blocks import Blocks, pack_blocks, read_blocks
 from razdar.wire.smtp import replies
 from razdar.wire.statement import Statement, parse_statement
@@ -162,3 +163,38 @@ def test_a_statement_is_four_lines_and_comes_back() -> None:
 )
 def test_nothing_else_is_a_statement(text: str) -> None:
     assert parse_statement(text) is None
+
+
+# the login
+
+
+async def test_the_right_password_hears_why_and_any_other_hears_nothing() -> None:
+    desk = Desk()
+    world = desk.world
+    accounts = world.make_accounts(is_blocked=desk.blocks.is_blocked)
+    anna = Address("anna12345", DOMAIN)
+    assert isinstance(await accounts.log_in(anna, "correct horse battery"), Login)
+    await desk.blocks.block(anna)
+    assert await accounts.log_in(anna, "correct horse battery") == replies.BLOCKED
+    world.logins.forget(await world.directory.identify(anna))
+    assert await accounts.log_in(anna, "correct horse battery") == replies.BLOCKED
+    assert await accounts.log_in(anna, "something else entirely") == replies.AUTH_FAILED
+    await desk.blocks.unblock(anna)
+    assert isinstance(await accounts.log_in(anna, "correct horse battery"), Login)
+
+
+async def test_a_blocked_name_cannot_be_made_anew() -> None:
+    desk = Desk()
+    accounts = desk.world.make_accounts(is_blocked=desk.blocks.is_blocked)
+    await desk.blocks.block(Address("anna12345", DOMAIN))
+    assert await accounts.log_in(Address("anna12345", DOMAIN), "correct horse battery") == replies.AUTH_FAILED
+    assert (await desk.world.store.totals()).accounts == 0
+
+
+async def test_whoever_is_blocked_while_the_login_waits_does_not_get_in() -> None:
+    desk = Desk()
+    accounts = desk.world.make_accounts(is_blocked=desk.blocks.is_blocked)
+    anna = Address("anna12345", DOMAIN)
+    await accounts.log_in(anna, "correct horse battery")
+    answer, _ = await asyncio.gather(accounts.log_in(anna, "correct horse battery"), desk.blocks.block(anna))
+    assert answer == replies.BLOCKED

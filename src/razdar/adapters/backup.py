@@ -28,9 +28,11 @@ _KEYS = ("keys/id_key", "keys/signing_key", "keys/domain")
 _LATER_KEYS = ("keys/queue_key",)
 """Of a relay that this version has started; an older backup has none, and the relay makes them again."""
 _CERTIFICATE = ("tls/certificate.pem", "tls/key.pem")
-PARTS = (SETTINGS, *_KEYS, *_LATER_KEYS, *_CERTIFICATE, STORE)
+_DESK = ("blocks", "console.toml")
+"""What the operator decided at the desk (app/desk.py, config.py): who is blocked, and settings that were changed there."""
+PARTS = (SETTINGS, *_KEYS, *_LATER_KEYS, *_CERTIFICATE, *_DESK, STORE)
 """All that can be in a backup, by its path in the data folder."""
-_MOVED = (SETTINGS, "keys", "tls", STORE, f"{STORE}-wal", f"{STORE}-shm", "store.generation")
+_MOVED = (SETTINGS, "keys", "tls", STORE, f"{STORE}-wal", f"{STORE}-shm", "store.generation", *_DESK, "statistics.json")
 """What `--replace` puts aside."""
 _STAYS = ("lock", "run", "reserve", "lost+found")
 """What may lie in an empty data folder; nothing of it tells one relay from another."""
@@ -58,7 +60,7 @@ def gather(data: Path, settings: Path | None) -> Mapping[str, bytes]:
     if not (data / "keys").is_dir() or not (data / STORE).exists():
         raise nothing_to_back_up(data)
     parts = {name: (data / name).read_bytes() for name in _KEYS}
-    files = {name: data / name for name in (*_LATER_KEYS, *_CERTIFICATE)} | {SETTINGS: settings or data / SETTINGS}
+    files = {name: data / name for name in (*_LATER_KEYS, *_CERTIFICATE, *_DESK)} | {SETTINGS: settings or data / SETTINGS}
     parts |= {name: file.read_bytes() for name, file in files.items() if file.exists()}
     return parts | {STORE: _extract(data / STORE)}
 

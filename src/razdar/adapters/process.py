@@ -40,6 +40,15 @@ def allow_many_files() -> int:
     return wanted
 
 
+def free_memory_bytes() -> int:
+    """What the machine could still give to programs (proc(5), MemAvailable); -1 where that cannot be known, as with ProcSubset=pid."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return -1
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), -1)
+
+
 def memory_bytes() -> int:
     """What the process has in RAM at this moment (proc(5), statm); 0 where that cannot be known."""
     try:

@@ -59,6 +59,13 @@ def data_in_use(folder: Path) -> Trouble:
     )
 
 
+def blocks_damaged(file: Path) -> Trouble:
+    return Trouble(
+        f"پروندهٔ {file} که مسدودشده‌ها در آن است خراب شده است. آن را از پشتیبان برگردانید؛ اگر پاکش کنید، همه دوباره راه می‌یابند.",
+        f"The file {file} with the blocked accounts is damaged. Put it back from a backup; if you delete it, everybody is let in again.",
+    )
+
+
 def data_newer(folder: Path) -> Trouble:
     return Trouble(
         f"داده‌های {folder} را نسخهٔ تازه‌تری از رازدار نوشته است؛ همان نسخه یا تازه‌تر را اجرا کنید.",

@@ -127,7 +127,8 @@ class SmtpConnection(Connection):
         except StoreUnavailable:
             return replies.STORE_UNAVAILABLE
         if isinstance(answer, Refusal):
-            self._journal.count("login.refused")
+            if answer != replies.BLOCKED:  # a right password is nobody's attack
+                self._journal.count("login.refused")
             return answer
         self._login = answer
         self._unwatch = self._desk.accounts.when_closed(answer, self.account_closed)

@@ -67,8 +67,10 @@ class Accounts:
         domain: str,
         guesses: Guesses,
         may_come: Callable[[Address, bytes], bool] = lambda _address, _network: True,
+        is_blocked: Callable[[AccountId], bool] = lambda _: False,
     ) -> None:
-        """`may_come`: whether a name that does not exist yet may be made by logging in to it from that network (services/signups.py)."""
+        """`may_come`: whether a name that does not exist yet may be made by logging in to it from that network (services/signups.py).
+        `is_blocked`: whom the operator turned away."""
         self._store = store
         self._crew = crew
         self._directory = directory
@@ -80,6 +82,7 @@ class Accounts:
         self._domain = domain
         self._guesses = guesses
         self._may_come = may_come
+        self._is_blocked = is_blocked
         self._under_way: dict[tuple[Address, str, bool], asyncio.Task[Login | Refusal]] = {}
         self._prolonged: OrderedDict[AccountId, int] = OrderedDict()
 
@@ -88,12 +91,15 @@ class Accounts:
 
         The refusal is the same for a wrong password, a foreign name and a name that cannot be registered. `origin` stands for the network
         the login comes from: networks wait in lanes of their own, and too many wrong passwords from one of them are `CrewBusy`, too.
+        Whoever shows the right password of a blocked account (services/blocks.py) is told so.
         """
         if address is None or address.domain != self._domain:
             return replies.AUTH_FAILED
         answer = await self._recognise(address, password) or await self._try(address, password, origin)
         if isinstance(answer, Login):
             await self._prolong(answer.account)
+            if self._is_blocked(answer.account):  # asked last: whoever is blocked meanwhile has no session yet that could be ended
+                return replies.BLOCKED
         return answer
 
     async def prove(self, address: Address | None, password: str, origin: bytes) -> Login | Refusal:
@@ -154,7 +160,8 @@ class Accounts:
         return Login(address, record.id, key, record.public_key)
 
     async def _make(self, address: Address, account: AccountId, password: str, lane: bytes, may_make: bool) -> Login | Refusal:
-        verdict = may_register(address, password, self._settings()) if may_make else replies.AUTH_FAILED
+        is_possible = may_make and not self._is_blocked(account)
+        verdict = may_register(address, password, self._settings()) if is_possible else replies.AUTH_FAILED
         if not isinstance(verdict, Refusal) and not self._may_come(address, lane):
             raise CrewBusy  # "come again", and the apps do
         if isinstance(verdict, Refusal):  # costs what a wrong password for an existing account costs

@@ -9,6 +9,7 @@ from razdar.servers.imap.desk import Counter
 from razdar.servers.imap.folder_commands import NO_SUCH_FOLDER, required
 from razdar.wire.imap import commands as c
 from razdar.wire.imap import responses as r
+from razdar.wire.smtp import replies
 
 QUOTA_ROOT = ""
 QUOTA_UNIT_BYTES = 1024  # RFC 9208 section 5.1
@@ -20,6 +21,9 @@ async def log_in(counter: Counter, command: c.Login) -> None:
         answer = await counter.desk.accounts.log_in(parse_address(command.user), command.password, counter.origin)
     except CrewBusy:
         counter.session.no("Too many logins at this moment, try again soon", "UNAVAILABLE")
+        return
+    if answer == replies.BLOCKED:
+        counter.session.no(replies.BLOCKED.text, "CONTACTADMIN")  # RFC 5530: nothing the person types can help
         return
     if isinstance(answer, Refusal):
         counter.count("login.refused")
