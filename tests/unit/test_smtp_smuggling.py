@@ -98,3 +98,10 @@ def test_a_client_that_ends_with_a_look_alike_is_told_at_once() -> None:
     session = session_in_data()
     session.receive(b"hello\n.\n")
     assert session.take_output().startswith(b"554 5.5.2 ")
+
+
+@pytest.mark.parametrize(("end", "was_smuggled"), [(b"\n.\n", True), (b"\r\n.\r\n", False)])
+def test_an_attempt_is_told_apart_so_that_it_can_be_counted(end: bytes, was_smuggled: bool) -> None:
+    session = session_in_data()
+    session.receive(b"Subject: x\r\n\r\nx" + end)
+    assert session.was_smuggled == was_smuggled

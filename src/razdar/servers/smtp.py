@@ -139,6 +139,8 @@ class SmtpConnection(Connection):
         self.pump()
 
     def closed(self) -> None:
+        if self.engine.was_smuggled:
+            self._journal.count("smuggling.refused")
         if self._unwatch is not None:
             self._unwatch()
 

@@ -28,11 +28,13 @@ _DEAF = (State.HANDSHAKE, State.CLOSED)
 class SmtpSession:
     """The dialogue and the bytes that wait for it. The greeting is queued from the start."""
 
-    __slots__ = ("_dialogue", "_lines")
+    __slots__ = ("_dialogue", "_lines", "was_smuggled")
 
     def __init__(self, *, role: Role, hostname: str, limits: SmtpLimits, is_tls: bool) -> None:
         self._dialogue = Dialogue(role, hostname, limits, is_tls)
         self._lines = LineFramer(limits.line_bytes)
+        self.was_smuggled = False
+        """Whether it ended because of a line end that two readers could take for different ones (CVE-2023-51764)."""
         self._dialogue.output += replies.render_lines(replies.GREETING.code, [f"{hostname} {replies.GREETING.text}"])
 
     @property
@@ -141,6 +143,7 @@ class SmtpSession:
             while self._dialogue.event is None and self._step():
                 pass
         except BareNewline:
+            self.was_smuggled = True
             self._dialogue.close(replies.BARE_NEWLINE)
         except LineTooLong:
             self._dialogue.close(replies.LINE_TOO_LONG)
