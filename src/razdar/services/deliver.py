@@ -34,18 +34,32 @@ class Sender:
     public_key: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """What has to be committed so that a message goes on to other relays, and who cannot be reached there."""
+
+    parcels: Sequence[Parcel] = ()
+    failures: Sequence[Failure] = ()
+
+
 class Onward(Protocol):
     """The way to other relays (services/outbound.py)."""
 
-    async def pack(self, sender: Sender, recipients: Sequence[Address], message: bytes) -> tuple[Sequence[Parcel], Sequence[Failure]]:
-        """What has to be committed so that the message reaches them, and who cannot be reached. Raises `StoreUnavailable`, `CrewBusy`."""
+    async def pack(self, sender: Sender, recipients: Sequence[Address], message: bytes) -> Packed | Refusal:
+        """Ready to be committed, or why the whole message cannot be taken now. Raises `StoreUnavailable`, `CrewBusy`."""
+
+    def committed(self, sender: Sender, parcels: Sequence[Parcel]) -> None:
+        """What was packed is on stable storage."""
 
 
 class Nowhere:
     """An `Onward` that goes nowhere: a relay that speaks to no other."""
 
-    async def pack(self, sender: Sender, recipients: Sequence[Address], message: bytes) -> tuple[Sequence[Parcel], Sequence[Failure]]:
-        return [], [(address, replies.NOT_REACHABLE) for address in recipients]
+    async def pack(self, sender: Sender, recipients: Sequence[Address], message: bytes) -> Packed:
+        return Packed(failures=[(address, replies.NOT_REACHABLE) for address in recipients])
+
+    def committed(self, sender: Sender, parcels: Sequence[Parcel]) -> None:
+        """Nothing ever is."""
 
 
 class Deliver:
@@ -94,8 +108,11 @@ class Deliver:
             await self._gatherer.gather(origin, local, len(message), audience)
             if audience.shortage is not None:
                 return audience.shortage
-            onward, unreachable = await self._onward.pack(sender, others, message) if others else ((), ())
-            audience.failures += unreachable
+            packed = await self._onward.pack(sender, others, message) if others else Packed()
+            if isinstance(packed, Refusal):
+                return packed
+            onward = packed.parcels
+            audience.failures += packed.failures
             if not onward and audience.failures and all(account == sender.account for _, account, _ in audience.members):
                 return _why_nobody(sender, audience.failures)
             return await self._hand_over(sender, audience, onward, message)
@@ -108,6 +125,7 @@ class Deliver:
         parcels += [*onward, *await self._reports(sender, audience.failures, message)]
         await self._store.keep_account(sender.account)
         missed = await self._parcels.commit(parcels)
+        self._onward.committed(sender, onward)
         others = [account for address, account, _ in audience.members if account != sender.account and address not in missed]
         for account in others:
             self._shares.add(account, sender.account, len(message))

@@ -4,18 +4,18 @@ Sealing happens before the store is asked, off the event loop when it is much. S
 or not at all: a message, the sender's delivery report and what goes on to other relays.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from razdar.model.address import Address
 from razdar.model.ids import MailboxId, Uid
-from razdar.model.message import EntrySecret
+from razdar.model.message import NO_FLAGS, EntrySecret, Flag
 from razdar.policy.quota import charge
 from razdar.policy.retention import entry_expiry, message_expiry
 from razdar.ports.bus import Added, Bus
 from razdar.ports.clock import Clock, Entropy
 from razdar.ports.crew import Crew
-from razdar.ports.store import Body, Delivery, Entry, NewEntry, Store
+from razdar.ports.store import Body, Delivery, Entry, NewEntry, Removal, Store
 from razdar.services.calendar import Calendar
 from razdar.services.randomness import random_body_id, random_share
 from razdar.settings import Settings
@@ -35,6 +35,19 @@ class Parcel:
     delivery: Delivery
     addresses: Sequence[Address | None]
     """Of each entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What entries carry from the beginning."""
+
+    flags: Flag = NO_FLAGS
+    keywords: int = 0
+    date: int | None = None
+    """Unix seconds; None: now."""
+
+
+NO_MARKS = Marks()
 
 
 class Parcels:
@@ -58,7 +71,7 @@ class Parcels:
         self._calendar = calendar
         self._settings = settings
 
-    async def seal(self, members: Sequence[Member], message: bytes, days: int | None = None) -> Parcel:
+    async def seal(self, members: Sequence[Member], message: bytes, days: int | None = None, marks: Marks = NO_MARKS) -> Parcel:
         """One body and an entry for each member. They go after `days` relay days; None: as messages in mailboxes do. Raises `CrewBusy`."""
         size, today = len(message), self._calendar.day
         if days is None:
@@ -67,7 +80,7 @@ class Parcels:
             expires = last_day = today + 1 + days
         body = random_body_id(self._entropy)
         content_key = self._entropy(32)
-        now = self._clock.now()
+        date = self._clock.now() if marks.date is None else marks.date
         quota = self._settings().quota_bytes
 
         def work() -> Delivery:
@@ -75,7 +88,7 @@ class Parcels:
             entries = []
             for _, mailbox, public_key in members:
                 units, share = charge(size, quota, self._entropy(4)), random_share(self._entropy)
-                secret = EntrySecret(body, content_key, size, now, charge=units, share=share)
+                secret = EntrySecret(body, content_key, size, date, marks.flags, marks.keywords, units, share)
                 entries.append(NewEntry(mailbox, seal(public_key, secret), units, share))
             return Delivery(Body(body, blob, expires), entries, last_day)
 
@@ -90,7 +103,13 @@ class Parcels:
 
         Raises `StoreUnavailable`; then nothing of it has happened.
         """
-        assigned = await self._store.deliver([parcel.delivery for parcel in parcels])
+        return self._announce_all(parcels, await self._store.deliver([parcel.delivery for parcel in parcels]))
+
+    async def exchange(self, mailbox: MailboxId, removals: Sequence[Removal], parcels: Sequence[Parcel]) -> list[Address]:
+        """As `commit`, and these entries of `mailbox` are gone with it."""
+        return self._announce_all(parcels, await self._store.exchange(mailbox, removals, [parcel.delivery for parcel in parcels]))
+
+    def _announce_all(self, parcels: Sequence[Parcel], assigned: Sequence[Mapping[MailboxId, Uid]]) -> list[Address]:
         missed = []
         for parcel, uids in zip(parcels, assigned, strict=True):
             for address, entry in zip(parcel.addresses, parcel.delivery.entries, strict=True):
