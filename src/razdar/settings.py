@@ -75,12 +75,49 @@ class Settings:
     sender_share: float = _limit(
         0.2, "part of a mailbox that one sender may fill, so that nobody can stuff another person's mailbox", low=0.001, high=1
     )
+    peer_share: float = _limit(
+        0.5, "part of a mailbox that all senders of one other relay may fill together; addresses cost nothing there", low=0.001, high=1
+    )
+
+    # other relays
+    federation: bool = _setting(True, "mail goes to other relays and comes from them; false: this relay speaks to no other")
+    queue_known_days: int = _setting(
+        60, "relay days that mail waits for a relay we have exchanged mail with: the longest cuts lasted weeks", low=1, high=3_000
+    )
+    queue_days: int = _setting(
+        5, "relay days for one that nobody has heard of yet (RFC 5321 section 4.5.4.1); it may be a slip of the pen", low=1, high=3_000
+    )
+    queue_messages: int = _limit(200_000, "messages that wait for other relays, in all; each takes 5 kB of disk at least", low=1)
+    queue_bytes: int = _limit(4_000_000_000, "their size, in all: the rest of the disk is for people's mailboxes", low=1_048_576)
+    queue_share: float = _limit(0.25, "part of both that one account may fill, so that nobody fills the queue alone", low=0.001, high=1)
+    queue_relays: int = _limit(10_000, "other relays that are remembered at the same time, each takes 2 kB of disk", low=1)
+    queue_lines: int = _limit(
+        200, "connections to other relays at the same time; those that did not answer last time get half of them", low=4, high=10_000
+    )
 
     # limits
     send_per_minute: int = _limit(60, "messages that one account may send a minute, as on other chatmail relays", low=1)
     send_burst: int = _limit(10, "messages that one account may send at once before the rate counts", low=1)
     unknown_per_minute: int = _limit(
         30, "unknown recipient addresses that one account may try a minute; each costs 4 ms of the processor", low=1
+    )
+    peer_connections: int = _limit(
+        20, "of other relays at the same time, from one network: as many as Postfix opens to one destination", low=1, high=10_000
+    )
+    peer_connections_all: int = _limit(
+        1_000, "of other relays in all; one half is kept for networks that have brought good mail before", low=2, high=100_000
+    )
+    peer_messages_per_minute: int = _limit(
+        3_000, "from one relay, and from one network: 50 a second, a part of what a small machine can take", low=1
+    )
+    peer_bytes_per_minute: int = _limit(
+        314_572_800, "from one relay, and from one network: 40 Mbit/s, after which the relay is asked to come again", low=1_048_576
+    )
+    peer_unknown_per_minute: int = _limit(
+        120, "addresses nobody has that one relay may try a minute; each costs 4 ms of the processor, and so names are tried out", low=1
+    )
+    peer_unproven_per_minute: int = _limit(
+        60, "messages from one network that did not prove where they are from; each may cost a look-up or a call-back", low=1
     )
     argon2_at_once: int = _limit(2, "passwords checked at the same time: one per core of a small machine", low=1, high=256)
     argon2_waiting: int = _limit(
@@ -194,6 +231,12 @@ NEEDS_RESTART = frozenset(
         "send_per_minute",
         "send_burst",
         "unknown_per_minute",
+        "peer_connections",
+        "peer_connections_all",
+        "peer_messages_per_minute",
+        "peer_bytes_per_minute",
+        "peer_unknown_per_minute",
+        "peer_unproven_per_minute",
         "argon2_at_once",
         "argon2_waiting",
         "login_failures",
@@ -232,6 +275,8 @@ NEEDS_RESTART = frozenset(
         "http_request_seconds",
         "http_idle_seconds",
         "http_linger_seconds",
+        "federation",
+        "queue_lines",
         "reserve_bytes",
         "wal_bytes",
         "push",

@@ -71,3 +71,11 @@ def test_what_was_given_back_was_not_counted() -> None:
     assert [book.take(b"key", 0) for _ in range(3)] == [True, True, False]
     book.give_back(b"other", 0)
     assert [book.take(b"other", 0) for _ in range(3)] == [True, True, False], "never above the burst"
+
+
+def test_what_is_measured_afterwards_may_be_owed() -> None:
+    book = RateBook(per_minute=60, burst=10)
+    book.spend(b"a", 25, 0)
+    assert not book.has(b"a", 15)
+    assert book.has(b"a", 16.5)
+    assert book.has(b"b", 0)

@@ -34,6 +34,11 @@ class TokenBucket:
         bucket = self.refilled(now_s)
         return (replace(bucket, tokens=bucket.tokens - 1), True) if bucket.tokens >= 1 else (bucket, False)
 
+    def spend(self, amount: float, now_s: float) -> "TokenBucket":
+        """So much has happened; the bucket may owe it, and holds nothing until that is paid."""
+        bucket = self.refilled(now_s)
+        return replace(bucket, tokens=bucket.tokens - amount)
+
 
 class RateBook:
     """One bucket for each key; keys are opaque bytes (account ids), never addresses."""
@@ -50,11 +55,12 @@ class RateBook:
     def take(self, key: bytes, now_s: float) -> bool:
         """Whether it may happen now; if so it is counted."""
         bucket, may_go = self._bucket(key, now_s).take(now_s)
-        self._buckets[key] = bucket
-        self._buckets.move_to_end(key)
-        if len(self._buckets) > self._keys_max:
-            self._buckets.popitem(last=False)
+        self._put(key, bucket)
         return may_go
+
+    def spend(self, key: bytes, amount: float, now_s: float) -> None:
+        """So much has happened, whether there was enough for it or not: for what is only measured when it is over."""
+        self._put(key, self._bucket(key, now_s).spend(amount, now_s))
 
     def give_back(self, key: bytes, now_s: float) -> None:
         """What was taken last should not have been counted."""
@@ -64,6 +70,12 @@ class RateBook:
     def has(self, key: bytes, now_s: float) -> bool:
         """Whether it may happen now; nothing is counted."""
         return self._bucket(key, now_s).refilled(now_s).tokens >= 1
+
+    def _put(self, key: bytes, bucket: TokenBucket) -> None:
+        self._buckets[key] = bucket
+        self._buckets.move_to_end(key)
+        if len(self._buckets) > self._keys_max:
+            self._buckets.popitem(last=False)
 
     def _bucket(self, key: bytes, now_s: float) -> TokenBucket:
         return self._buckets.get(key) or TokenBucket.full(self._burst, self._per_second, now_s)

@@ -36,6 +36,10 @@ class Origin:
     """Who fills mailboxes with it: the account that sends, or 16 bytes that stand for a sender elsewhere."""
     budget: bytes
     """Who pays for guessed names: the account, or what stands for the other relay."""
+    peer: AccountId | None = None
+    """16 bytes that stand for the other relay, which may fill no more than `peer_share` of a mailbox, with however many senders."""
+    unknowns: RateBook | None = None
+    """Where `budget` is kept, if not with those of accounts."""
 
 
 @dataclass(slots=True)
@@ -62,10 +66,15 @@ class _UnderWay:
 
     def add(self, recipient: AccountId, sender: AccountId, size_bytes: int) -> None:
         """Also with a negative size, when it has arrived or failed."""
-        for key in ((recipient, None), (recipient, sender)):
-            self._bytes[key] += size_bytes
-            if not self._bytes[key]:
-                del self._bytes[key]
+        for part in (None, sender):
+            self.add_part(recipient, part, size_bytes)
+
+    def add_part(self, recipient: AccountId, sender: AccountId | None, size_bytes: int) -> None:
+        """As `add`, for this sender alone."""
+        key = (recipient, sender)
+        self._bytes[key] += size_bytes
+        if not self._bytes[key]:
+            del self._bytes[key]
 
 
 class Gatherer:
@@ -103,7 +112,7 @@ class Gatherer:
         await self._admit(origin, list(warm), size_bytes, audience, is_cold=False)
         for start in range(0, len(cold), LOOKUPS_AT_ONCE):
             # A cold look-up costs 4 ms, so guessing names has a budget.
-            if not self._unknowns.has(origin.budget, self._clock.monotonic()):
+            if not self._book(origin).has(origin.budget, self._clock.monotonic()):
                 audience.shortage = replies.TOO_MANY_UNKNOWN
                 return
             await self._admit(origin, cold[start : start + LOOKUPS_AT_ONCE], size_bytes, audience, is_cold=True)
@@ -111,7 +120,7 @@ class Gatherer:
     def release(self, origin: Origin, audience: Audience, size_bytes: int) -> None:
         """The message is committed or given up; call it once for each audience, in any case."""
         for _, account, _ in audience.members:
-            self._under_way.add(account, origin.share, -size_bytes)
+            self._hold(origin, account, -size_bytes)
 
     def held(self, account: AccountId) -> int:
         """Bytes that are promised room in this mailbox and not committed yet."""
@@ -122,8 +131,25 @@ class Gatherer:
         settings = self._settings()
         if is_full(known.used, size_bytes + self._under_way.to(account), settings.quota_bytes):
             return False
-        size_bytes += self._under_way.to(account, origin.share)
-        return self._shares.may_fill(account, origin.share, size_bytes, settings.quota_bytes, settings.sender_share)
+        bounds = [(origin.share, settings.sender_share), *([(origin.peer, settings.peer_share)] if origin.peer is not None else [])]
+        return all(
+            self._shares.may_fill(account, sender, size_bytes + self._under_way.to(account, sender), settings.quota_bytes, part)
+            for sender, part in bounds
+        )
+
+    def arrived(self, origin: Origin, account: AccountId, size_bytes: int) -> None:
+        """This account has so much more from there."""
+        for sender in (origin.share, origin.peer):
+            if sender is not None:
+                self._shares.add(account, sender, size_bytes)
+
+    def _book(self, origin: Origin) -> RateBook:
+        return self._unknowns if origin.unknowns is None else origin.unknowns
+
+    def _hold(self, origin: Origin, account: AccountId, size_bytes: int) -> None:
+        self._under_way.add(account, origin.share, size_bytes)
+        if origin.peer is not None:
+            self._under_way.add_part(account, origin.peer, size_bytes)
 
     async def _admit(self, origin: Origin, addresses: Sequence[Address], size_bytes: int, audience: Audience, *, is_cold: bool) -> None:
         accounts = await self._identify(addresses)
@@ -134,7 +160,7 @@ class Gatherer:
             known = existing.get(account)
             if known is None:
                 if is_cold:
-                    self._unknowns.take(origin.budget, self._clock.monotonic())
+                    self._book(origin).take(origin.budget, self._clock.monotonic())
                 audience.failures.append((address, replies.NO_SUCH_USER))
             elif self.is_blocked(account):
                 audience.failures.append((address, replies.MAILBOX_BLOCKED))
@@ -142,7 +168,7 @@ class Gatherer:
                 audience.failures.append((address, replies.MAILBOX_FULL))
             else:
                 audience.members.append((address, account, known))
-                self._under_way.add(account, origin.share, size_bytes)
+                self._hold(origin, account, size_bytes)
 
     async def _identify(self, addresses: Sequence[Address]) -> dict[Address, AccountId]:
         """Account ids; without those for which the crew had no time, although it was asked for a while."""

@@ -1,0 +1,93 @@
+"""The call-back: how a relay that has only an address proves that a message is its own when it does not come from that address.
+
+Whoever sends remembers for a while, in RAM, digests of what he is sending (`Sending`) and answers for them (wire/confirm.py); whoever
+receives asks there once for each message (`Callbacks`). The digest is that of the message as it comes to rest in a mailbox, so that what
+relays add on the way changes nothing. It tells nobody anything: whoever knows it has the message.
+
+Nobody can use the question against a third party: it is one small request for one whole message, to a place that may be asked
+(policy/proof.py), rarely for each place, and few at a time.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from hashlib import sha256
+
+from razdar.model.arrival import Arrival
+from razdar.model.verdict import ACCEPT, Verdict
+from razdar.policy.proof import may_call_back
+from razdar.policy.rate import RateBook
+from razdar.ports.clock import Clock
+from razdar.ports.confirm import Confirmer, Place, Unanswered
+from razdar.settings import Settings
+from razdar.wire.confirm import answer_to
+from razdar.wire.hygiene import for_mailbox
+from razdar.wire.mime import MimeError
+from razdar.wire.smtp import replies
+
+KEPT_S, KEPT_MAX = 900.0, 20_000
+"""A peer asks within seconds of receiving; a slow line carries 30 MB in less than 15 minutes."""
+AT_ONCE, WAITING_MAX = 8, 64
+PER_PLACE_PER_MINUTE = 60
+"""A relay that sends more from a foreign address is asked to come again; nobody is asked more often on a liar's word."""
+
+
+def digest_of(message: bytes, settings: Settings) -> bytes:
+    """What both sides compute. Raises MimeError."""
+    return sha256(for_mailbox(message, header_bytes=settings.header_bytes, header_fields=settings.header_fields)).digest()
+
+
+class Sending:
+    """What this relay is sending, for a while."""
+
+    def __init__(self, clock: Clock, settings: Callable[[], Settings]) -> None:
+        self._clock = clock
+        self._settings = settings
+        self._noted: OrderedDict[bytes, float] = OrderedDict()
+
+    def note(self, message: bytes) -> None:
+        """We are about to send this; to be called before each attempt."""
+        try:
+            digest = digest_of(message, self._settings())
+        except MimeError:
+            return
+        self._noted[digest] = self._clock.monotonic()
+        self._noted.move_to_end(digest)
+        while len(self._noted) > KEPT_MAX or self._is_old(next(iter(self._noted.values()))):
+            self._noted.popitem(last=False)
+
+    def answer(self, digest: bytes) -> bytes | None:
+        """Our word that the message with this digest is ours; None: it is not, or no longer."""
+        noted = self._noted.get(digest)
+        return None if noted is None or self._is_old(noted) else answer_to(digest)
+
+    def _is_old(self, noted: float) -> bool:
+        return self._clock.monotonic() - noted > KEPT_S
+
+
+class Callbacks:
+    """Asks, within bounds."""
+
+    def __init__(self, confirmer: Confirmer, clock: Clock, settings: Callable[[], Settings]) -> None:
+        self._confirmer = confirmer
+        self._clock = clock
+        self._settings = settings
+        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._waiting = 0
+        self._places = RateBook(PER_PLACE_PER_MINUTE, PER_PLACE_PER_MINUTE)
+
+    async def __call__(self, arrival: Arrival, place: Place, message: bytes, *, is_entered: bool) -> Verdict:
+        """Whether whoever answers at `place` confirms the message. An entered place was the operator's word, so it may be anywhere."""
+        if not is_entered and not may_call_back(place.address, arrival.source):
+            return replies.NOT_CONFIRMED
+        if self._waiting >= WAITING_MAX or not self._places.take(place.address.encode(), self._clock.monotonic()):
+            return replies.CONFIRM_LATER
+        self._waiting += 1
+        try:
+            async with self._turns:
+                is_confirmed = await self._confirmer.ask(place, digest_of(message, self._settings()))
+        except Unanswered:
+            return replies.CONFIRM_LATER
+        finally:
+            self._waiting -= 1
+        return ACCEPT if is_confirmed else replies.NOT_CONFIRMED
