@@ -1,0 +1,1 @@
+"""The operator's console: it shows whether the relay is well and lets its operator act. docs/console.md says what it never shows."""
