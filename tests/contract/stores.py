@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from hashlib import blake2b
+from typing import Any
 
+from razdar.adapters.sqlite import SqliteStore
 from razdar.model.ids import AccountId, BodyId, MailboxId, Uid
 from razdar.ports.store import AccountRecord, Body, Delivery, Duplicate, NewEntry, Removal, Store
+from razdar.services.newcomers import Newcomers
 
 BODY = BodyId(77)
 SEAL = bytes(range(120))
@@ -16,6 +19,19 @@ def account_id(name: str) -> AccountId:
 
 def record(name: str, expires: int = 100) -> AccountRecord:
     return AccountRecord(account_id(name), b"salt of " + name.encode(), name.encode().ljust(32, b"."), b"locked", expires)
+
+
+async def wear(store: Store, mailbox: MailboxId, uid_next: int) -> None:
+    """So many UIDs of the mailbox are given out."""
+    inner: Any = store
+    if isinstance(inner, Newcomers):
+        await inner.keep_account(mailbox.account)
+        inner = inner._store
+    if isinstance(inner, SqliteStore):
+        statement = "UPDATE mailbox SET uid_next = ? WHERE account = ? AND folder = ?"
+        await inner._writer.run(lambda connection: connection.execute(statement, (uid_next, *mailbox)))
+    else:
+        inner._state.folder(mailbox).uid_next = uid_next
 
 
 async def account(store: Store, name: str, expires: int = 100) -> MailboxId:

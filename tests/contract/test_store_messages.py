@@ -4,10 +4,10 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from tests.contract.stores import BODY, SEAL, account, account_id, deliver, delivery, duplicate, folder, removal, used
+from tests.contract.stores import BODY, SEAL, account, account_id, deliver, delivery, duplicate, folder, removal, used, wear
 
-from razdar.model.ids import BodyId, MailboxId, Uid
-from razdar.ports.store import Body, Delivery, Duplicate, Entry, NewEntry, Removal, Store
+from razdar.model.ids import UID_NEXT_MAX, BodyId, MailboxId, Uid
+from razdar.ports.store import USED_UP, Body, Delivery, Duplicate, Entry, NewEntry, Removal, Store
 
 pytestmark = pytest.mark.anyio
 
@@ -304,3 +304,30 @@ async def test_an_exchange_with_somebody_who_is_gone_takes_all_the_same(store: S
     assert await store.exchange(inbox, [removal(Uid(1))], [delivery([MailboxId(account_id("nobody"))], BodyId(9))]) == [{}]
     assert await store.uids(inbox) == []
     assert await store.body(BodyId(9)) is None
+
+
+# the end of the UIDs (RFC 3501 section 9: 32 bits)
+
+
+async def test_the_last_uid_is_given_out_and_then_the_mailbox_is_full(store: Store) -> None:
+    anna, boris = await account(store, "anna"), await account(store, "boris")
+    await wear(store, anna, UID_NEXT_MAX - 1)
+    assert (await store.recipients([anna.account]))[anna.account].used == 0
+    assert await deliver(store, anna, boris, body=BodyId(1)) == [UID_NEXT_MAX - 1, 1]
+    known = await store.recipients([anna.account, boris.account])
+    assert known[anna.account].used >= USED_UP > known[boris.account].used
+    assert await store.deliver([delivery([anna, boris], BodyId(2))]) == [{boris: 2}]
+    record = await store.mailbox(anna)
+    assert record is not None
+    assert (record.uid_next, record.messages) == (UID_NEXT_MAX, 1)
+    assert await store.remove(anna, [removal(Uid(UID_NEXT_MAX - 1), BodyId(1))]) == [UID_NEXT_MAX - 1]
+
+
+async def test_a_worn_folder_takes_no_copies_and_loses_nothing(store: Store) -> None:
+    anna = await account(store, "anna")
+    other = await folder(store, anna)
+    [uid] = await deliver(store, anna)
+    await wear(store, other, UID_NEXT_MAX)
+    for put in (store.copy, store.move):
+        assert await put(anna, other, [duplicate(uid)]) == {}
+    assert await store.uids(anna) == [uid]

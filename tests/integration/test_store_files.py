@@ -10,13 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests.contract.stores import BODY, SEAL, account, account_id, deliver, folder, record, removal
+from tests.contract.stores import BODY, SEAL, account, account_id, deliver, folder, record, removal, wear
 from tests.integration.store_program import ENVIRONMENT, PROGRAM
 
 from razdar.adapters.sqlite import SqliteStore, StoreInUse, StoreTooNew, open_store
-from razdar.adapters.sqlite.lineage import UID_STEP
+from razdar.adapters.sqlite.lineage import UID_STEP, WORN
 from razdar.adapters.sqlite.schema import MIGRATIONS, migrate
-from razdar.model.ids import BodyId, MailboxId, Uid
+from razdar.model.ids import UID_NEXT_MAX, BodyId, MailboxId, Uid
 from razdar.ports.store import Body, Delivery, NewEntry, Removal
 
 pytestmark = pytest.mark.anyio
@@ -176,6 +176,33 @@ async def test_after_a_restore_uids_jump_ahead_once(tmp_path: Path) -> None:
     shutil.copytree(backup, tmp_path / "data")
     assert await positions(tmp_path / "data", before) == jumped(before)
     assert await positions(tmp_path / "data", before) == jumped(before)
+
+
+async def test_a_restore_never_leads_beyond_the_last_uid(tmp_path: Path) -> None:
+    """RFC 3501 section 9: 32 bits, UIDNEXT too."""
+    before, backup = await mail_and_backup(tmp_path / "data")
+    inbox = next(iter(before))
+    store = await opened(backup)  # it is a copy, so this is a restore already
+    await wear(store, inbox, UID_NEXT_MAX - 5)
+    await store.close()
+    (backup / "store.generation").unlink()
+    assert (await positions(backup, before))[inbox] == (before[inbox][0], UID_NEXT_MAX)
+
+
+async def test_a_worn_inbox_begins_anew_when_it_is_empty_and_only_then(tmp_path: Path) -> None:
+    """docs/interop.md, fact 3: a new UIDVALIDITY would hide what waits from the real client."""
+    store = await opened(tmp_path)
+    anna, boris = await account(store, "anna"), await account(store, "boris")
+    waiting = await deliver(store, anna)
+    before = {mailbox: await position(store, mailbox) for mailbox in (anna, boris)}
+    for mailbox in before:
+        await wear(store, mailbox, WORN + 1)
+    await store.close()
+    assert await positions(tmp_path, before) == {anna: (before[anna][0], WORN + 1), boris: (before[boris][0] + 1, 1)}
+    store = await opened(tmp_path)
+    await store.remove(anna, [removal(uid) for uid in waiting])
+    await store.close()
+    assert await positions(tmp_path, before) == {anna: (before[anna][0] + 1, 1), boris: (before[boris][0] + 1, 1)}
 
 
 async def test_a_database_written_over_in_place_is_noticed(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 from tests.service_world import DOMAIN, World, address
 
 from razdar.model.address import parse_address
+from razdar.model.ids import AccountId
 from razdar.model.verdict import Refusal
 from razdar.policy.retention import account_expiry
 from razdar.ports.crew import CrewBusy
@@ -246,6 +247,45 @@ async def test_the_former_owner_of_a_name_does_not_get_into_the_new_account(worl
     await world.store.delete_account(old.account)  # as expiry does, which tells nobody
     await logged_in(world.make_accounts(), OTHER)
     assert await world.accounts.log_in(ANNA, PASSWORD) == AUTH_FAILED
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("turns", [5, 9, 13, 17, 22, 27])
+async def test_a_password_that_is_changed_while_somebody_logs_in_with_it_opens_nothing_afterwards(seed: int, turns: int) -> None:
+    """Neither the cache of logins nor a session that nobody ended: the store answers late, in an order that follows from the seed."""
+    world = World(seed=seed)
+    login = await logged_in(world.accounts)
+    if seed % 2:
+        world.logins.forget(login.account)  # else the device is recognised from RAM
+    sessions: list[Login] = []
+
+    async def come() -> None:
+        answer = await world.accounts.log_in(ANNA, PASSWORD)
+        if isinstance(answer, Login):
+            sessions.append(answer)
+            world.accounts.when_closed(answer, lambda: sessions.remove(answer))
+
+    devices = [asyncio.ensure_future(come()) for _ in range(3)]
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    assert await world.accounts.change_password(login, OTHER)
+    devices.append(asyncio.ensure_future(come()))
+    await asyncio.gather(*devices)
+    assert sessions == []
+    assert await world.accounts.log_in(ANNA, PASSWORD) == AUTH_FAILED
+    assert (await logged_in(world.accounts, OTHER)).public_key == login.public_key
+
+
+async def test_somebody_elses_new_password_costs_a_login_nothing(world: World) -> None:
+    await logged_in(world.accounts)
+    world.logins.forget(AccountId(bytes(16)))
+    before = world.doorkeeper.done
+    late = asyncio.ensure_future(logged_in(world.make_accounts()))
+    for _ in range(5):
+        await asyncio.sleep(0)
+        world.logins.forget(AccountId(bytes(16)))
+    await late
+    assert world.doorkeeper.done - before <= 2
 
 
 async def test_a_deletion_while_somebody_logs_in_leaves_nothing_behind(world: World) -> None:

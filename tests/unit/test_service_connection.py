@@ -14,6 +14,7 @@ import pytest
 from tests.mail.make import encrypted_message
 from tests.service_world import DOMAIN, World, address
 
+from razdar.model.ids import UID_NEXT_MAX
 from razdar.ports.bus import Removed
 from razdar.ports.store import StoreFull, StoreUnavailable
 from razdar.servers.connection import Connection
@@ -23,6 +24,7 @@ from razdar.servers.imap.desk import ImapDesk
 from razdar.servers.journal import Journal
 from razdar.servers.registry import ConnectionLimits, Registry
 from razdar.servers.smtp import SmtpConnection, SmtpDesk
+from razdar.services import transfer
 from razdar.services.accounts import Login
 from razdar.wire.imap import commands as c
 from razdar.wire.imap.session import Capabilities, ImapLimits
@@ -346,6 +348,45 @@ async def test_all_sessions_of_a_deleted_account_end(relay: Relay) -> None:
         await line.turns()
         assert line.is_closed
     await other.says(b"n NOOP\r\n", b"n OK")
+
+
+async def test_a_move_that_fails_half_way_tells_where_the_others_went(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 6851 section 4.3: COPYUID comes before the messages are said to be gone."""
+    monkeypatch.setattr(transfer, "CHANGED_AT_ONCE", 2)
+    anna = await login(relay, "annaanna1")
+    for number in range(5):
+        await relay.world.send(anna, anna, seed=number)
+    line = await relay.imap_as("annaanna1", b"CREATE Archive", b"SELECT INBOX")
+
+    async def later() -> None:
+        async def now() -> None:
+            raise StoreFull
+
+        relay.world.staged.before["move"] = now
+
+    relay.world.staged.before["move"] = later
+    said = await line.says(b"m UID MOVE 1:* Archive\r\n", b"m NO [")
+    validity = (await relay.world.folders.find(anna, "Archive")).record.uid_validity  # type: ignore[union-attr]
+    assert b"* OK [COPYUID %d 1:2 1:2] Moved\r\n" % validity in said
+    assert (await line.says(b"n NOOP\r\n", b"n OK")).count(b"EXPUNGE") == 2
+
+
+async def test_a_worn_out_inbox_is_full_and_a_worn_out_folder_says_so(relay: Relay) -> None:
+    """RFC 3501 section 9: UIDs have 32 bits."""
+    anna = await login(relay, "annaanna1")
+    await relay.world.send(anna, anna)
+    line = await relay.imap_as("annaanna1", b"CREATE Archive", b"SELECT INBOX")
+    state = relay.world.staged.inner._state
+    archive = (await relay.world.folders.find(anna, "Archive")).id  # type: ignore[union-attr]
+    for mailbox in (anna.inbox, archive):
+        state.folder(mailbox).uid_next = UID_NEXT_MAX  # type: ignore[union-attr]
+    await line.says(b"m UID MOVE 1 Archive\r\n", b"m NO [LIMIT] That folder takes no more messages, use another one")
+    assert await relay.world.send(anna, anna) == replies.MAILBOX_FULL
+    await line.says(b"c UID COPY 1 INBOX\r\n", b"c NO [OVERQUOTA] The mailbox is full")
+    state.folder(anna.inbox).uid_next = 2  # type: ignore[union-attr]
+    message = encrypted_message(f"annaanna1@{DOMAIN}", [])
+    await line.says(b"a APPEND Archive {%d}\r\n" % len(message), b"+ OK")
+    await line.says(message + b"\r\n", b"a NO [LIMIT] That folder takes no more messages, use another one")
 
 
 async def test_nothing_listens_for_a_connection_that_is_gone(relay: Relay) -> None:

@@ -70,8 +70,10 @@ async def test_a_move_that_fails_loses_nothing(world: World) -> None:
     anna, phone = await phone_of(world)
     target = await world.folders.create(anna, "Archive")
     breaks_at_the_second(world, "move")
+    moved: dict[Uid, Uid] = {}
     with pytest.raises(StoreFull):
-        await phone.move(phone.uids, target)
+        await phone.move(phone.uids, target, moved)
+    assert moved == {1: 1, 2: 2}
     assert len(await world.read(anna, "Archive")) == 2
     assert len(await world.read(anna)) == 3
 

@@ -8,6 +8,9 @@ AccountId = NewType("AccountId", bytes)
 Uid = NewType("Uid", int)
 """IMAP unique identifier (RFC 3501 section 2.3.1.1): ascending within a mailbox, never used twice."""
 
+UID_NEXT_MAX = 2**32 - 1
+"""UIDNEXT has 32 bits, too (RFC 3501 section 9, nz-number); a mailbox that has come so far takes nothing more."""
+
 BodyId = NewType("BodyId", int)
 """Random, 1 to 2**63 - 1. Stands outside of a seal only as the key of the body's own row."""
 

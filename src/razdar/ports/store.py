@@ -13,6 +13,8 @@ from typing import Protocol
 
 from razdar.model.ids import AccountId, BodyId, MailboxId, Uid
 
+USED_UP = 65
+"""Units above the whole of any quota (policy/quota.py): what `Recipient.used` is at least when INBOX has no UID left."""
 NEVER = 2**62
 """A relay day that does not come. An account with it is the relay's own (services/outbound.py), not a person's, and not counted as one."""
 
@@ -46,7 +48,7 @@ class Recipient:
 
     public_key: bytes
     used: int
-    """Quota units in use, coarse (policy/quota.py)."""
+    """Quota units in use, coarse (policy/quota.py); `USED_UP` or more when nothing can be delivered any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +206,8 @@ class Store(Protocol):
     # messages
 
     async def deliver(self, deliveries: Sequence[Delivery]) -> Sequence[Mapping[MailboxId, Uid]]:
-        """All deliveries in one transaction: for each the UIDs that its entries got, without mailboxes that no longer exist.
+        """All deliveries in one transaction: for each the UIDs that its entries got, without mailboxes that no longer exist or whose
+        UIDs are used up (`UID_NEXT_MAX`).
 
         A body without any entry left is not stored. Entries for one mailbox get ascending UIDs in the order given.
         """

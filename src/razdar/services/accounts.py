@@ -95,12 +95,16 @@ class Accounts:
         """
         if address is None or address.domain != self._domain:
             return replies.AUTH_FAILED
-        answer = await self._recognise(address, password) or await self._try(address, password, origin)
-        if isinstance(answer, Login):
+        while True:
+            epoch = self._cache.epoch
+            answer = await self._recognise(address, password) or await self._try(address, password, origin)
+            if isinstance(answer, Refusal):
+                return answer
             await self._prolong(answer.account)
             if self._is_blocked(answer.account):  # asked last: whoever is blocked meanwhile has no session yet that could be ended
                 return replies.BLOCKED
-        return answer
+            if self._cache.epoch == epoch or self._cache.find(address, password) is not None:
+                return answer  # else the password may have been changed meanwhile, and nobody would end this session
 
     async def prove(self, address: Address | None, password: str, origin: bytes) -> Login | Refusal:
         """As `log_in` for somebody who has an account: never makes or prolongs one, and costs a derivation even when it is remembered."""
@@ -139,27 +143,33 @@ class Accounts:
         return await asyncio.shield(task)
 
     async def _unlock_or_make(self, address: Address, password: str, lane: bytes, may_make: bool) -> Login | Refusal:
-        was_known = self._directory.known(address) is not None
+        was_known, epoch = self._directory.known(address) is not None, self._cache.epoch
         account = await self._directory.identify(address, lane)
         record = await self._store.account(account)
         if record is None:
-            answer = await self._make(address, account, password, lane, may_make)
+            answer = await self._make(address, account, password, lane, may_make, epoch)
         else:
-            answer = await self._unlock(address, record, password, lane)
+            answer = await self._unlock(address, record, password, lane, epoch)
         if was_known and isinstance(answer, Refusal):
             await self._directory.derive(address, lane)  # else a quick refusal would tell that the name is in use
         return answer
 
-    async def _unlock(self, address: Address, record: AccountRecord, password: str, lane: bytes) -> Login | Refusal:
+    async def _unlock(self, address: Address, record: AccountRecord, password: str, lane: bytes, epoch: int) -> Login | Refusal:
         key = await self._crew.run(lambda: unlock(record.id, record.salt, record.locked_key, password), lane)
-        return replies.AUTH_FAILED if key is None else self._let_in(address, record, password, key)
+        return replies.AUTH_FAILED if key is None else await self._let_in(address, record, password, key, epoch)
 
-    def _let_in(self, address: Address, record: AccountRecord, password: str, key: PrivateKey) -> Login:
+    async def _let_in(self, address: Address, record: AccountRecord, password: str, key: PrivateKey, epoch: int) -> Login | Refusal:
+        """`epoch`: of the cache before the record was looked up. The password may have been changed since, or the account deleted."""
+        while self._cache.epoch != epoch:
+            epoch = self._cache.epoch
+            present = await self._store.account(record.id)
+            if present is None or present.locked_key != record.locked_key:
+                return replies.AUTH_FAILED
         self._cache.remember(address, password, record.id, key)
         self._note_prolonged(record.id, record.expires)
         return Login(address, record.id, key, record.public_key)
 
-    async def _make(self, address: Address, account: AccountId, password: str, lane: bytes, may_make: bool) -> Login | Refusal:
+    async def _make(self, address: Address, account: AccountId, password: str, lane: bytes, may_make: bool, epoch: int) -> Login | Refusal:
         is_possible = may_make and not self._is_blocked(account)
         verdict = may_register(address, password, self._settings()) if is_possible else replies.AUTH_FAILED
         if not isinstance(verdict, Refusal) and not self._may_come(address, lane):
@@ -170,8 +180,8 @@ class Accounts:
         record, key = await self._new(account, password, lane)
         stored = await self._store.create_account(record)
         if stored != record:  # somebody else was first
-            return await self._unlock(address, stored, password, lane)
-        return self._let_in(address, record, password, key)
+            return await self._unlock(address, stored, password, lane, epoch)
+        return await self._let_in(address, record, password, key, epoch)
 
     async def new_record(self, account: AccountId, password: str) -> AccountRecord:
         """The record of an account that does not exist yet. Nothing is stored."""

@@ -12,10 +12,11 @@ from razdar.ports.store import Body, Delivery, Entry, NewEntry
 from razdar.services.accounts import Login
 from razdar.services.calendar import Calendar
 from razdar.services.flags import keywords_in, with_flags
-from razdar.services.folders import Folder, FolderRefused
+from razdar.services.folders import Folder
 from razdar.services.mailboxes import Mailboxes
 from razdar.services.randomness import random_body_id, random_share
 from razdar.services.submit import Submit
+from razdar.services.transfer import no_place
 from razdar.vault.body import encrypt_body
 from razdar.vault.seal import seal
 
@@ -52,7 +53,7 @@ class Appender:
         entry = NewEntry(folder.id, seal(login.public_key, secret), units, share)
         [assigned] = await shared.store.deliver([Delivery(Body(body, blob, expires), (entry,), last_day)])
         if folder.id not in assigned:
-            raise FolderRefused("There is no folder of that name", "TRYCREATE")
+            raise no_place(await shared.store.mailbox(folder.id))
         uid = assigned[folder.id]
         shared.deleted.mark(folder.id, uid, bool(secret.flags & Flag.DELETED))
         shared.bus.publish(folder.id, Added((Entry(uid, entry.seal, last_day),)))

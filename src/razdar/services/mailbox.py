@@ -255,9 +255,11 @@ class OpenMailbox:
         """See `transfer.copy`."""
         return await transfer.copy(self, uids, target)
 
-    async def move(self, uids: Iterable[Uid], target: Folder) -> dict[Uid, Uid]:
-        """See `transfer.move`."""
-        return await transfer.move(self, uids, target)
+    async def move(self, uids: Iterable[Uid], target: Folder, moved: dict[Uid, Uid] | None = None) -> dict[Uid, Uid]:
+        """See `transfer.move`; answers all that was moved."""
+        moved = {} if moved is None else moved
+        await transfer.move(self, uids, target, moved)
+        return moved
 
     # room
 

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from razdar.model.ids import Uid
+from razdar.model.ids import UID_NEXT_MAX, Uid
 from razdar.model.message import EntrySecret, Flag
 from razdar.ports.bus import Added, Removed
 from razdar.ports.crew import CrewBusy
-from razdar.ports.store import Duplicate, Entry, Removal, StoreUnavailable
+from razdar.ports.store import Duplicate, Entry, MailboxRecord, Removal, StoreUnavailable
 from razdar.services.flags import keywords_in, with_flags
 from razdar.services.folders import Folder, FolderRefused
 from razdar.services.randomness import random_share
@@ -64,12 +64,10 @@ async def _take_back(mailbox: "OpenMailbox", target: Folder, copied: Sequence[Re
         mailbox.shared.bus.publish(target.id, Removed(gone))
 
 
-async def move(mailbox: "OpenMailbox", uids: Iterable[Uid], target: Folder) -> dict[Uid, Uid]:
-    """As `copy`, and each message is gone from here in the same transaction. If it fails, some may have been moved."""
-    assigned: dict[Uid, Uid] = {}
+async def move(mailbox: "OpenMailbox", uids: Iterable[Uid], target: Folder, moved: dict[Uid, Uid]) -> None:
+    """As `copy`, and each message is gone from here in the same transaction. If it fails, `moved` has those that went before."""
     for some in portions(uids):
-        assigned |= await _move_some(mailbox, some, target)
-    return assigned
+        moved |= await _move_some(mailbox, some, target)
 
 
 async def _move_some(mailbox: "OpenMailbox", uids: Sequence[Uid], target: Folder) -> dict[Uid, Uid]:
@@ -88,9 +86,12 @@ async def _move_some(mailbox: "OpenMailbox", uids: Sequence[Uid], target: Folder
 
 
 async def _check_arrived(mailbox: "OpenMailbox", target: Folder, duplicates: Sequence[Duplicate], assigned: Mapping[Uid, Uid]) -> None:
-    """Another device may have deleted the target since it was found. Raises `FolderRefused`."""
-    if duplicates and not assigned and await mailbox.shared.store.mailbox(target.id) is None:
-        raise FolderRefused("There is no folder of that name", "TRYCREATE")
+    """Another device may have deleted the target since it was found, or all its UIDs are used up. Raises `FolderRefused`."""
+    if not duplicates or assigned:
+        return
+    record = await mailbox.shared.store.mailbox(target.id)
+    if record is None or record.uid_next + len(duplicates) > UID_NEXT_MAX:
+        raise no_place(record)
 
 
 async def _duplicates(
@@ -116,6 +117,13 @@ def _announce(mailbox: "OpenMailbox", target: Folder, entries: dict[Uid, tuple[b
     new = sorted((uid, *entries[source]) for source, uid in assigned.items())
     if new:
         mailbox.shared.bus.publish(target.id, Added([Entry(uid, sealed, expires) for uid, sealed, expires in new]))
+
+
+def no_place(record: MailboxRecord | None) -> FolderRefused:
+    """Why a message could not be put into that folder."""
+    if record is None:
+        return FolderRefused("There is no folder of that name", "TRYCREATE")
+    return FolderRefused("That folder takes no more messages, use another one", "LIMIT")
 
 
 def portions(uids: Iterable[Uid]) -> Iterator[list[Uid]]:

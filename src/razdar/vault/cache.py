@@ -49,6 +49,8 @@ class LoginCache:
         self._limit = limit
         self._logins: OrderedDict[bytes, PrivateKey] = OrderedDict()
         self._by_account: dict[AccountId, set[bytes]] = {}
+        self.epoch = 0
+        """Grows whenever an account is forgotten: what was looked up before may be over since (services/accounts.py)."""
 
     def find(self, address: Address, password: str) -> tuple[AccountId, PrivateKey] | None:
         """Account and key if this very pair unlocked it before."""
@@ -70,6 +72,7 @@ class LoginCache:
 
     def forget(self, account: AccountId) -> None:
         """No password opens the account from here any more: it was changed, or the account deleted or denied."""
+        self.epoch += 1
         for digest in self._by_account.pop(account, ()):
             del self._logins[digest]
 

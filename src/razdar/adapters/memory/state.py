@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from razdar.model.ids import INBOX, AccountId, BodyId, MailboxId, Uid
-from razdar.ports.store import AccountRecord, Entry, MailboxRecord, Recipient, Removal
+from razdar.model.ids import INBOX, UID_NEXT_MAX, AccountId, BodyId, MailboxId, Uid
+from razdar.ports.store import USED_UP, AccountRecord, Entry, MailboxRecord, Recipient, Removal
 
 BALANCE_MODULUS = 1 << 62
 
@@ -21,6 +21,10 @@ class Folder:
 
     def record(self, mailbox: MailboxId) -> MailboxRecord:
         return MailboxRecord(mailbox, self.uid_validity, Uid(self.uid_next), len(self.entries), self.sealed)
+
+    def has_uids(self, count: int) -> bool:
+        """Whether so many messages more can be numbered."""
+        return self.uid_next + count <= UID_NEXT_MAX
 
     def add(self, seal: bytes, expires: int, charge: int) -> Uid:
         uid = Uid(self.uid_next)
@@ -53,7 +57,8 @@ class Account:
     tokens: dict[bytes, int] = field(default_factory=dict)
 
     def recipient(self) -> Recipient:
-        return Recipient(self.record.public_key, sum(folder.used for folder in self.folders.values()))
+        used = sum(folder.used for folder in self.folders.values())
+        return Recipient(self.record.public_key, used if self.folders[INBOX].has_uids(1) else max(used, USED_UP))
 
     def create_folder(self, sealed: bytes) -> int:
         self.folders_made += 1

@@ -115,7 +115,7 @@ class MemoryStore(Store):
         body, uids, balance = delivery.body, {}, 0
         for entry in delivery.entries:
             folder = self._state.folder(entry.mailbox)
-            if folder is not None:
+            if folder is not None and folder.has_uids(1):
                 uids[entry.mailbox] = folder.add(entry.seal, delivery.last_day, entry.charge)
                 balance += entry.share
         if uids:
@@ -175,6 +175,8 @@ class MemoryStore(Store):
         if old is None or new is None:
             return {}
         wanted = {duplicate.uid: duplicate for duplicate in duplicates if duplicate.uid in old.entries}
+        if not new.has_uids(len(wanted)):
+            return {}
         return {uid: new.add(wanted[uid].seal, old.entries[uid].expires, wanted[uid].charge) for uid in wanted}
 
     # time

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from razdar.model.ids import MailboxId, Uid
+from razdar.model.ids import UID_NEXT_MAX, MailboxId, Uid
 from razdar.ports.store import Body, Delivery, NewEntry
 
 from .rows import Strip, packed, unpacked
@@ -16,12 +16,12 @@ INLINE_BYTES = 16_384
 
 _NEXT = """
 SELECT json_group_object(key, uid_next) FROM json_each(:rows)
-JOIN mailbox ON account = substr(:strip, value->>0, 16) AND folder = value->>1
+JOIN mailbox ON account = substr(:strip, value->>0, 16) AND folder = value->>1 AND uid_next + (value->>2) <= :last
 """
 _ADVANCE = """
 UPDATE mailbox SET uid_next = uid_next + n, used = used + c
 FROM (SELECT substr(:strip, value->>0, 16) AS a, value->>1 AS f, value->>2 AS n, value->>3 AS c FROM json_each(:rows))
-WHERE account = a AND folder = f
+WHERE account = a AND folder = f AND uid_next + n <= :last
 """
 _INSERT_ENTRIES = """
 INSERT INTO entry (account, folder, uid, expires, seal)
@@ -73,14 +73,14 @@ def _number(
 
 
 def assign_uids(connection: sqlite3.Connection, entries: Sequence[NewEntry]) -> dict[MailboxId, int]:
-    """The first free UID of each mailbox that exists; enough of them are taken, and the entries' charges booked."""
+    """The first free UID of each mailbox that exists and has enough; they are taken, and the entries' charges booked."""
     counts = Counter(entry.mailbox for entry in entries)
     charges: Counter[MailboxId] = Counter()
     for entry in entries:
         charges[entry.mailbox] += entry.charge
     strip = Strip()
     rows = packed((strip.add_once(mailbox.account), mailbox.folder, count, charges[mailbox]) for mailbox, count in counts.items())
-    bound = {"rows": rows, "strip": strip.joined()}
+    bound = {"rows": rows, "strip": strip.joined(), "last": UID_NEXT_MAX}
     found = unpacked(connection.execute(_NEXT, bound).fetchone())
     connection.execute(_ADVANCE, bound)
     return {mailbox: found[str(key)] for key, mailbox in enumerate(counts) if str(key) in found}

@@ -21,10 +21,20 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from razdar.model.ids import INBOX, UID_NEXT_MAX
+
+WORN = 2**31
+"""An empty INBOX that has given out so many UIDs begins anew at the next start, with a new UIDVALIDITY. Only an empty one: see above."""
 UID_STEP = 65_536
 """More than the messages that a mailbox got since the backup; enough for 65 535 restores. The client asks for 500 UIDs at a time."""
 FOLDER_STEP = 1_000
 """More than the folders that an account made since the backup."""
+
+_WORN = """
+folder = ? AND uid_next > ? AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.account = mailbox.account AND entry.folder = mailbox.folder)
+"""
+_ANY_WORN = "SELECT 1 FROM mailbox WHERE" + _WORN + "LIMIT 1"  # noqa: S608 - from above
+_RENEW = "UPDATE mailbox SET uid_next = 1, uid_validity = uid_validity + 1 WHERE" + _WORN  # noqa: S608
 
 _FS_IOC_GETVERSION = 0x80087601  # linux/fs.h on 64 bit; elsewhere the call fails and the inode number alone must do
 
@@ -76,12 +86,13 @@ class Lineage:
 
     def begin(self, connection: sqlite3.Connection) -> bool:
         """Called at opening. A new or restored database is made ours, in one transaction; whether it was a restored one."""
-        if self._generation > 0 and not self._is_restored:
+        if self._generation > 0 and not self._is_restored and connection.execute(_ANY_WORN, (INBOX, WORN)).fetchone() is None:
             return False
         connection.execute("BEGIN IMMEDIATE")
         if self._is_restored:
-            connection.execute("UPDATE mailbox SET uid_next = uid_next + ?", (UID_STEP,))
+            connection.execute("UPDATE mailbox SET uid_next = min(uid_next + ?, ?)", (UID_STEP, UID_NEXT_MAX))
             connection.execute("UPDATE account SET folders_made = folders_made + ?", (FOLDER_STEP,))
+        connection.execute(_RENEW, (INBOX, WORN))
         self._generation = max(self._generation, self._remembered or 0)
         for key, value in (("inode", self._identity.inode), ("inode_generation", self._identity.inode_generation)):
             connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))

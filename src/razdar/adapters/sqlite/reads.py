@@ -3,14 +3,15 @@
 import sqlite3
 from collections.abc import Mapping, Sequence
 
-from razdar.model.ids import AccountId, BodyId, MailboxId, Uid
-from razdar.ports.store import NEVER, AccountRecord, Entry, MailboxRecord, Recipient
+from razdar.model.ids import UID_NEXT_MAX, AccountId, BodyId, MailboxId, Uid
+from razdar.ports.store import NEVER, USED_UP, AccountRecord, Entry, MailboxRecord, Recipient
 
 from .accounts import ACCOUNT_COLUMNS
 from .rows import Strip, packed, unpacked
 
 _RECIPIENTS = """
-SELECT json_group_array(json_array(key, hex(public_key), (SELECT sum(used) FROM mailbox WHERE mailbox.account = account.id)))
+SELECT json_group_array(json_array(key, hex(public_key), (
+    SELECT max(sum(used), max(folder = 0 AND uid_next >= :last) * :full) FROM mailbox WHERE mailbox.account = account.id)))
 FROM json_each(:rows) JOIN account ON account.id = substr(:strip, value, 16)
 """
 _MAILBOXES = """
@@ -34,7 +35,8 @@ def account(connection: sqlite3.Connection, wanted: AccountId) -> AccountRecord 
 def recipients(connection: sqlite3.Connection, accounts: Sequence[AccountId]) -> Mapping[AccountId, Recipient]:
     strip = Strip()
     rows = packed(strip.add(account) for account in accounts)
-    found = unpacked(connection.execute(_RECIPIENTS, {"rows": rows, "strip": strip.joined()}).fetchone())
+    bound = {"rows": rows, "strip": strip.joined(), "last": UID_NEXT_MAX, "full": USED_UP}
+    found = unpacked(connection.execute(_RECIPIENTS, bound).fetchone())
     return {accounts[key]: Recipient(bytes.fromhex(public_key), used) for key, public_key, used in found}
 
 

@@ -1,13 +1,13 @@
 """Handlers of commands that open a mailbox, close it and change what is in it."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from razdar.model.ids import Uid
 from razdar.ports.bus import Added, Change, Removed, Resealed
 from razdar.servers.imap.desk import Counter, Selection
 from razdar.servers.imap.folder_commands import NO_SUCH_FOLDER, required
 from razdar.services.flags import SYSTEM_FLAGS
-from razdar.services.folders import KEYWORDS_MAX, FolderRefused
+from razdar.services.folders import KEYWORDS_MAX, Folder, FolderRefused
 from razdar.services.mailbox import OpenMailbox
 from razdar.services.seals import Opened
 from razdar.services.transfer import OverQuota
@@ -142,14 +142,33 @@ def _tell_flags(counter: Counter, selection: Selection, after: dict[Uid, Opened]
 
 
 async def copy(counter: Counter, command: c.Copy) -> None:
-    await _transfer(counter, command, OpenMailbox.copy)
+    await _transfer(counter, command, _copy)
 
 
 async def move(counter: Counter, command: c.Move) -> None:
-    await _transfer(counter, command, OpenMailbox.move)
+    await _transfer(counter, command, _move)
 
 
-async def _transfer(counter: Counter, command: c.Copy | c.Move, work: Callable[..., Awaitable[dict[Uid, Uid]]]) -> None:
+async def _copy(_: Counter, mailbox: OpenMailbox, uids: Sequence[Uid], target: Folder) -> str | None:
+    return _copy_uid(target, await mailbox.copy(uids, target))
+
+
+async def _move(counter: Counter, mailbox: OpenMailbox, uids: Sequence[Uid], target: Folder) -> None:
+    """Where each message went is told before it is said to be gone (RFC 6851 section 4.3), also when not all could be moved."""
+    moved: dict[Uid, Uid] = {}
+    try:
+        await mailbox.move(uids, target, moved)
+    finally:
+        code = _copy_uid(target, moved)
+        if code is not None:
+            counter.session.untagged(f"OK [{code}] Moved".encode())
+
+
+def _copy_uid(target: Folder, assigned: Mapping[Uid, Uid]) -> str | None:
+    return r.copy_uid(target.record.uid_validity, {int(source): int(uid) for source, uid in assigned.items()})
+
+
+async def _transfer(counter: Counter, command: c.Copy | c.Move, work: Callable[..., Awaitable[str | None]]) -> None:
     selection = selected(counter)
     uids = named(selection, command)
     if uids is None:
@@ -160,18 +179,13 @@ async def _transfer(counter: Counter, command: c.Copy | c.Move, work: Callable[.
         counter.session.no("There is no folder of that name", "TRYCREATE")
         return
     try:
-        assigned = await work(selection.mailbox, uids, target)
+        code = await work(counter, selection.mailbox, uids, target)
     except OverQuota:
         counter.session.no("The mailbox is full", "OVERQUOTA")
         return
     except FolderRefused as refused:
         counter.session.no(refused.text, refused.code)
         return
-    code = r.copy_uid(target.record.uid_validity, {int(source): int(uid) for source, uid in assigned.items()})
-    if isinstance(command, c.Move):
-        if code is not None:
-            counter.session.untagged(f"OK [{code}] Moved".encode())
-        code = None
     await counter.conclude(command, code=code)
 
 
