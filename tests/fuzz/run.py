@@ -13,7 +13,7 @@ from pathlib import Path
 
 SEEDS = Path(__file__).parent / "seeds"
 WORDS = Path(__file__).parent / "words"
-LENGTHS = {"mime": 8192, "pgp": 4096, "backup": 16_384, "seals": 1024, "links": 512}
+LENGTHS = {"mime": 8192, "pgp": 4096, "dkim": 4096, "backup": 16_384, "seals": 1024, "links": 512}
 
 
 def main() -> None:

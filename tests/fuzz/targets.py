@@ -1,7 +1,7 @@
 """Every parser that reads what others wrote, as a function of bytes.
 
 One invariant for all: the bytes are accepted or refused as the peer's error; memory stays bounded; never another exception. Each target
-also says what must be true of what it accepted. The two sessions stand in files of their own (fuzz_smtp.py, fuzz_imap.py), where the state
+also says what must be true of what it accepted. The sessions stand in files of their own (fuzz_smtp*.py, fuzz_imap.py), where the state
 that they need does.
 """
 
@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from tests.fuzz.fuzz_imap import imap
 from tests.fuzz.fuzz_mime import try_everything
 from tests.fuzz.fuzz_smtp import smtp
+from tests.fuzz.fuzz_smtp_client import smtp_client
 
 from razdar.adapters.backup_file import unpack
 from razdar.config import FILE_NAME, read_config
@@ -31,14 +32,18 @@ from razdar.servers.http_head import HeadLimits, StrictConnection, fault
 from razdar.servers.journal import Journal
 from razdar.vault import body, folder, seal
 from razdar.vault.account_key import PrivateKey
+from razdar.vault.dkim_key import verify
 from razdar.wire import openpgp
+from razdar.wire.dkim.key import parse_key
+from razdar.wire.dkim.message import SIGNATURES_MAX, SignedMessage
+from razdar.wire.dkim.tags import TagError, parse_tags
 from razdar.wire.imap.body_structure import body_structure
 from razdar.wire.imap.envelope import envelope
 from razdar.wire.imap.framing import Bounds, Frame, Framer, Refused
 from razdar.wire.imap.header import body_offset, selected
 from razdar.wire.imap.structure import structure
 from razdar.wire.links import dclogin, parse_dclogin
-from razdar.wire.mime import parse_content_type
+from razdar.wire.mime import MimeError, parse_content_type
 
 _ACCOUNT = AccountId(bytes(16))
 _KEY = PrivateKey(_ACCOUNT, X25519PrivateKey.from_private_bytes(bytes(range(32))))
@@ -114,6 +119,26 @@ def pgp(data: bytes) -> None:
         decoded = None if end is None else openpgp.dearmor(data, 0, end, skip_version=skip_version)
         assert decoded is None or len(decoded) * 4 <= len(data) * 3
         openpgp.is_encrypted(decoded or b"")
+
+
+def dkim(data: bytes) -> None:
+    """A signed message and its key record, the first line: a proof is good for no other body and no other author."""
+    record, _, message = data.partition(b"\r\n")
+    parse_key(record)
+    with suppress(TagError):
+        parse_tags(record)
+    try:
+        signed = SignedMessage(message)
+    except MimeError:
+        return
+    found = signed.signatures()
+    assert len(found) <= SIGNATURES_MAX
+    for signature in found:
+        assert signature.domain in signature.key_name
+        assert "from" in signature.signed
+        if signed.check(signature, record, verify, 0):
+            assert not SignedMessage(message + b"x\r\n").check(signature, record, verify, 0)
+            assert not SignedMessage(b"From: x@evil.example\r\n" + message).signatures()
 
 
 def links(data: bytes) -> None:
@@ -213,10 +238,12 @@ def backup(data: bytes) -> None:
 
 TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "smtp": smtp,
+    "smtp_client": smtp_client,
     "imap": imap,
     "framing": framing,
     "mime": mime,
     "pgp": pgp,
+    "dkim": dkim,
     "links": links,
     "http": http,
     "control": control,

@@ -23,7 +23,7 @@ class Role(Enum):
     SUBMISSION = auto()
     """For people: TLS first, then AUTH, then MAIL (RFC 6409, RFC 8314)."""
     RELAY = auto()
-    """For other relays, port 25: no AUTH, anyone may MAIL."""
+    """For other relays, port 25: TLS first, no AUTH, anyone may MAIL."""
 
 
 @dataclass(frozen=True, slots=True)

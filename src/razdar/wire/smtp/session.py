@@ -119,6 +119,11 @@ class SmtpSession:
         """The client said nothing for too long."""
         self._end(replies.TIMED_OUT)
 
+    def turn_away(self, refusal: Refusal) -> None:
+        """Instead of the greeting (RFC 5321 section 3.1)."""
+        self.take_output()
+        self._end(refusal)
+
     def give_up(self) -> None:
         """There is no memory left for what the client sends."""
         self._end(replies.OVERLOADED_CLOSING)

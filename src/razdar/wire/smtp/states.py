@@ -44,7 +44,7 @@ class State(Enum):
     LOCKED = auto()
     """Submission with TLS, nobody is logged in."""
     OPEN = auto()
-    """Port 25 without TLS: anyone may MAIL, or STARTTLS first."""
+    """Port 25 without TLS: nothing but STARTTLS helps, because the envelope is in clear; all peers can (docs/federation.md)."""
     READY = auto()
     """Logged in, or port 25 with TLS: MAIL may come."""
     SENDER = auto()
@@ -100,7 +100,7 @@ TABLE: Mapping[State, Mapping[Verb, Verdict]] = {
     State.START: _state(starttls=_GREET, auth=_GREET, mail=_GREET, rcpt=_GREET, data=_GREET),
     State.CLEAR: _state(starttls=ACCEPT, auth=replies.AUTH_NEEDS_TLS, mail=_TLS, rcpt=_TLS, data=_TLS),
     State.LOCKED: _state(starttls=replies.TLS_ACTIVE, auth=ACCEPT, mail=_LOGIN, rcpt=_LOGIN, data=_LOGIN),
-    State.OPEN: _state(starttls=ACCEPT, auth=_ORDER, mail=ACCEPT, rcpt=_MAIL, data=_MAIL),
+    State.OPEN: _state(starttls=ACCEPT, auth=_ORDER, mail=_TLS, rcpt=_TLS, data=_TLS),
     State.READY: _state(starttls=replies.TLS_ACTIVE, auth=_ORDER, mail=ACCEPT, rcpt=_MAIL, data=_MAIL),
     State.SENDER: _state(starttls=_ORDER, auth=_ORDER, mail=_ORDER, rcpt=ACCEPT, data=replies.NO_VALID_RECIPIENT),
     State.RECIPIENTS: _state(starttls=_ORDER, auth=_ORDER, mail=_ORDER, rcpt=ACCEPT, data=ACCEPT),
