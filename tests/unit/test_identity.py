@@ -6,9 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from razdar.adapters.files import private_folder, write_private
-from razdar.adapters.identity import Identity, name_for_life, open_identity
+from razdar.adapters.identity import _PEM, Identity, name_for_life, open_identity
 from razdar.model.address import parse_address
 from razdar.model.trouble import Trouble
 
@@ -40,7 +42,7 @@ def test_nobody_else_can_read_the_keys(tmp_path: Path) -> None:
         os.umask(before)
     assert [_mode(tmp_path / "data"), _mode(tmp_path / "data/keys")] == [0o700, 0o700]
     assert {file.name: _mode(file) for file in (tmp_path / "data/keys").iterdir()} == dict.fromkeys(
-        ("id_key", "signing_key", "queue_key", "domain"), 0o600
+        ("id_key", "signing_key", "queue_key", "dkim.pem", "domain"), 0o600
     )
 
 
@@ -94,6 +96,29 @@ def test_a_folder_of_an_earlier_version_gets_a_queue_key_once(tmp_path: Path) ->
     (tmp_path / "keys/queue_key").write_bytes(b"short")
     with pytest.raises(Trouble, match="backup"):
         open_identity(tmp_path, "", os.urandom)
+
+
+def test_a_folder_of_an_earlier_version_gets_a_dkim_key_once(tmp_path: Path) -> None:
+    first = open_identity(tmp_path, "", os.urandom)
+    assert (first.dkim_key.key_size, _mode(tmp_path / "keys/dkim.pem")) == (2048, 0o600)
+    (tmp_path / "keys/dkim.pem").unlink()
+    added = open_identity(tmp_path, "", os.urandom)
+    again = open_identity(tmp_path, "", os.urandom)
+    numbers = [each.dkim_key.private_numbers() for each in (first, added, again)]
+    assert numbers[0] != numbers[1] == numbers[2]
+    assert _keys(added) == _keys(first)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"nothing", Ed25519PrivateKey.generate().private_bytes(*_PEM), b"short"], ids=["none", "no", "ed", "short"]
+)
+def test_a_damaged_dkim_key_is_told_and_never_replaced(tmp_path: Path, content: bytes) -> None:
+    open_identity(tmp_path, "", os.urandom)
+    content = rsa.generate_private_key(65_537, 1024).private_bytes(*_PEM) if content == b"short" else content
+    (tmp_path / "keys/dkim.pem").write_bytes(content)
+    with pytest.raises(Trouble, match="backup"):
+        open_identity(tmp_path, "", os.urandom)
+    assert (tmp_path / "keys/dkim.pem").read_bytes() == content
 
 
 def test_two_starts_at_once_agree(tmp_path: Path) -> None:

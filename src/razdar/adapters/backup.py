@@ -25,7 +25,7 @@ from razdar.ports.store import NEVER
 SETTINGS = "razdar.toml"
 STORE = "store.db"
 _KEYS = ("keys/id_key", "keys/signing_key", "keys/domain")
-_LATER_KEYS = ("keys/queue_key",)
+_LATER_KEYS = ("keys/queue_key", "keys/dkim.pem")
 """Of a relay that this version has started; an older backup has none, and the relay makes them again."""
 _CERTIFICATE = ("tls/certificate.pem", "tls/key.pem")
 _DESK = ("blocks", "console.toml")

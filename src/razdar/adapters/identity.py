@@ -2,8 +2,8 @@
 
 `id_key` goes into every account id: without it no account can be found. The signing key is the relay's identity towards others, and its
 name for life is made from it: eight characters under `razdar.alt`, outside DNS (RFC 9476), so that a change of the machine's address
-changes nothing. The name in use is remembered, because everybody's address ends in it. The queue key opens what waits for other relays.
-Keys are read at the start and never logged; one that an earlier version did not know is added.
+changes nothing. The name in use is remembered, because everybody's address ends in it. The queue key opens what waits for other relays,
+and the DKIM key signs what goes to them. Keys are read at the start and never logged; one that an earlier version did not know is added.
 """
 
 import base64
@@ -14,6 +14,8 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from razdar.adapters.files import private_folder, sync_folder, write_private
@@ -21,6 +23,8 @@ from razdar.model.trouble import data_not_writable, keys_incomplete, name_differ
 from razdar.ports.clock import Entropy
 
 KEY_BYTES = 32
+_DKIM_BITS = 2048
+"""Older verifiers know RSA only, and a record of a longer key does not fit into one answer over UDP (RFC 8301 section 3.2)."""
 _NAME_BYTES = 5
 """40 bits: eight characters of base32. Enough that two relays never meet by chance; a card's key, not the name, is what proves identity."""
 
@@ -35,6 +39,7 @@ class Identity:
     signing_key: Ed25519PrivateKey = field(repr=False)
     queue_key: bytes = field(repr=False)
     """X25519, 32 bytes."""
+    dkim_key: rsa.RSAPrivateKey = field(repr=False)
 
 
 def open_identity(data: Path, domain: str, entropy: Entropy, *, change_name: bool = False) -> Identity:
@@ -52,7 +57,7 @@ def open_identity(data: Path, domain: str, entropy: Entropy, *, change_name: boo
         if remembered is not None and not change_name:
             raise name_differs(remembered, wanted)
         write_private(keys / "domain", f"{wanted}\n".encode())
-    return Identity(wanted, id_key, signing_key, _added_key(keys / "queue_key", entropy))
+    return Identity(wanted, id_key, signing_key, _added_key(keys / "queue_key", entropy), _dkim_key(keys / "dkim.pem"))
 
 
 def name_for_life(signing_key: Ed25519PrivateKey) -> str:
@@ -101,6 +106,23 @@ def _added_key(path: Path, entropy: Entropy) -> bytes:
     if len(key) != KEY_BYTES:
         raise keys_incomplete(path.parent)
     return key
+
+
+def _dkim_key(path: Path) -> rsa.RSAPrivateKey:
+    """The key in this file, made now if there is none. Trouble if it is damaged."""
+    try:
+        if not path.exists():
+            made = rsa.generate_private_key(65_537, _DKIM_BITS)
+            write_private(path, made.private_bytes(*_PEM))
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None, unsafe_skip_rsa_key_validation=True)  # we made it
+    except (OSError, ValueError, TypeError) as error:
+        raise keys_incomplete(path.parent) from error
+    if not isinstance(key, rsa.RSAPrivateKey) or key.key_size < _DKIM_BITS:
+        raise keys_incomplete(path.parent)
+    return key
+
+
+_PEM = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
 
 def _remembered(keys: Path) -> str | None:
