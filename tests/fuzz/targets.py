@@ -18,6 +18,7 @@ from typing import Any, cast
 import h11
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from tests.dclogin import parse_dclogin
 from tests.fuzz.fuzz_imap import imap
 from tests.fuzz.fuzz_mime import try_everything
 from tests.fuzz.fuzz_smtp import smtp
@@ -25,6 +26,7 @@ from tests.fuzz.fuzz_smtp_client import smtp_client
 
 from razdar.adapters.backup_file import unpack
 from razdar.config import FILE_NAME, read_config
+from razdar.model.address import parse_address
 from razdar.model.ids import AccountId
 from razdar.model.trouble import Trouble
 from razdar.servers.control import ControlServer
@@ -42,7 +44,7 @@ from razdar.wire.imap.envelope import envelope
 from razdar.wire.imap.framing import Bounds, Frame, Framer, Refused
 from razdar.wire.imap.header import body_offset, selected
 from razdar.wire.imap.structure import structure
-from razdar.wire.links import dclogin, parse_dclogin
+from razdar.wire.links import Server, dclogin
 from razdar.wire.mime import MimeError, parse_content_type
 
 _ACCOUNT = AccountId(bytes(16))
@@ -142,13 +144,15 @@ def dkim(data: bytes) -> None:
 
 
 def links(data: bytes) -> None:
-    """What was read of a link makes a link that is read the same way."""
-    try:
-        address, password, server = parse_dclogin(data.decode("utf-8", "replace"))
-    except ValueError:
+    """Whatever an address, a password and a host may hold, the link is read as what was written, in one line of ASCII."""
+    written, password, host, *_ = *data.decode("utf-8", "replace").split("\0"), "", ""
+    address = parse_address(written)
+    if address is None or not password:
         return
-    if server is None or server.security in ("ssl", "starttls", "plain", "default"):
-        assert parse_dclogin(dclogin(address, password, server)) == (address, password, server)
+    server = Server(host, 1, 65_535) if host else None
+    link = dclogin(address, password, server)
+    assert re.fullmatch(r"[!-~]+", link)
+    assert parse_dclogin(link) == (address, password, server)
 
 
 def http(data: bytes) -> None:

@@ -18,13 +18,13 @@ import uvloop
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from tests.dclogin import parse_dclogin
 from tests.web_pages import DOMAIN, PASSWORD, Page, Relay
 
 from razdar.servers.alpn import AlpnRouter
 from razdar.servers.http import HttpEdge, HttpLimits
 from razdar.servers.journal import Journal
 from razdar.web.app import make_app
-from razdar.wire.links import parse_dclogin
 
 TOKEN = "aaaabbbbccccdddd"
 

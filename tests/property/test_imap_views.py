@@ -105,7 +105,8 @@ class TwoDevices(RuleBasedStateMachine):
     def teardown(self) -> None:
         for index, client in enumerate(self.clients):
             self.tell(index, may_expunge=True, knows_flags=True)
-            assert not client.view.has_news
+            assert client.view.updates(may_expunge=True) == []
+            assert client.view.news_of_flags == []
             assert all(self.truth[uid] == flags for uid, flags in client.flags.items())  # of the others it was never told any
             client.ask(self.truth)
             assert client.messages == sorted(self.truth)

@@ -14,7 +14,6 @@ from razdar.wire.imap.grammar import Cursor
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        (r.capability(("IMAP4rev1", "IDLE")), b"CAPABILITY IMAP4rev1 IDLE"),
         (r.flags(("\\Seen", "x y", "a")), b"FLAGS (\\Seen a)"),
         (r.permanent_flags((), takes_new=True), b"OK [PERMANENTFLAGS (\\*)] Flags that stay"),
         (r.permanent_flags(("\\Seen",), takes_new=True), b"OK [PERMANENTFLAGS (\\Seen \\*)] Flags that stay"),

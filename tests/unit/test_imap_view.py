@@ -25,7 +25,8 @@ def test_expunge_waits_until_it_is_allowed() -> None:
     assert view.is_removed(9)
     assert view.updates(may_expunge=True) == [b"3 EXPUNGE", b"1 EXPUNGE"]
     assert list(view.uids) == [5]
-    assert not view.has_news
+    assert view.updates(may_expunge=True) == []
+    assert view.news_of_flags == []
 
 
 def test_exists_comes_after_expunge_and_counts_what_is_not_yet_expunged() -> None:
@@ -42,8 +43,8 @@ def test_what_came_and_went_is_never_mentioned() -> None:
     view = MailboxView([])
     view.added([1, 2])
     view.removed([1, 2, 77])
-    assert not view.has_news
     assert view.updates(may_expunge=True) == []
+    assert view.news_of_flags == []
 
 
 def test_old_news_is_no_news() -> None:
@@ -51,7 +52,8 @@ def test_old_news_is_no_news() -> None:
     view = MailboxView([1, 2])
     view.added([2])
     view.reflagged([7])
-    assert not view.has_news
+    assert view.updates(may_expunge=True) == []
+    assert view.news_of_flags == []
 
 
 def test_flags_are_told_when_they_are_known() -> None:
@@ -60,9 +62,9 @@ def test_flags_are_told_when_they_are_known() -> None:
     view.removed([1])
     assert view.news_of_flags == [3]
     assert view.updates(may_expunge=False) == []
-    assert view.has_news
     assert view.updates(may_expunge=True, flags={3: ["\\Seen"]}) == [b"1 EXPUNGE", b"2 FETCH (UID 3 FLAGS (\\Seen))"]
-    assert not view.has_news
+    assert view.updates(may_expunge=True) == []
+    assert view.news_of_flags == []
 
 
 def test_many_expunges_at_once() -> None:

@@ -1,9 +1,10 @@
 """`dclogin:` links (docs: WIRE facts, Accounts). That the real client takes them is shown in tests/interop."""
 
 import pytest
+from tests.dclogin import parse_dclogin
 
 from razdar.model.address import Address
-from razdar.wire.links import ANY_CERTIFICATE, Server, dclogin, parse_dclogin
+from razdar.wire.links import ANY_CERTIFICATE, Server, dclogin
 
 ALI = Address("alialiali", "relay.test")
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
+from tests.dclogin import parse_dclogin
 from tests.web_pages import CLOSED, DOMAIN, HERE, LATER, PASSWORD, Browser, Relay
 
 from razdar.settings import Settings, port_layout
-from razdar.wire.links import parse_dclogin
 
 PLAIN = f"http://{HERE}:8080"
 CONFIGS = ("/.well-known/autoconfig/mail/config-v1.1.xml", "/mail/config-v1.1.xml")

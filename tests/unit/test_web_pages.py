@@ -7,6 +7,7 @@ from functools import cache
 
 import httpx
 import pytest
+from tests.dclogin import parse_dclogin
 from tests.web_pages import CLOSED, DOMAIN, FINGERPRINT, HERE, LATER, PASSWORD, Browser, Page, Relay
 
 from razdar.model.address import Address
@@ -16,7 +17,7 @@ from razdar.settings import Settings, default_reasons, limits, port_layout
 from razdar.settings_fa import PERSIAN_REASONS
 from razdar.web.numerals import number
 from razdar.web.texts import LANGUAGES, Language, catalogue
-from razdar.wire.links import dclogin, parse_dclogin
+from razdar.wire.links import dclogin
 
 TOKEN = "aaaabbbbccccdddd"
 SECURE = f"https://{HERE}:8443"

@@ -11,7 +11,6 @@ from .seal import SealBroken
 
 SMALLEST_BYTES = 4040
 """A 4096-byte page less its header, the row's header and its three numbers (docs/storage.md)."""
-CONTENT_KEY_BYTES = 32
 
 _LENGTH_BYTES = 4
 _OVERHEAD_BYTES = _LENGTH_BYTES + 16  # the tag

@@ -5,9 +5,9 @@ the password is percent-encoded, `@ [ ]` of the address stand as they are.
 """
 
 from dataclasses import dataclass
-from urllib.parse import parse_qs, quote, unquote
+from urllib.parse import quote
 
-from razdar.model.address import Address, parse_address
+from razdar.model.address import Address
 
 AUTOMATIC, STRICT, ANY_CERTIFICATE = 0, 1, 3
 """Values of `certificate_checks`; with the last one an active attacker on the network can take the password."""
@@ -34,20 +34,3 @@ def dclogin(address: Address, password: str, server: Server | None = None) -> st
         f"{link}&ih={host}&ip={server.imap_port}&is={server.security}"
         f"&sh={host}&sp={server.smtp_port}&ss={server.security}&ic={server.certificate_checks}"
     )
-
-
-def parse_dclogin(link: str) -> tuple[Address, str, Server | None]:
-    """Address, password and server of a link that `dclogin` made. Raises ValueError for any other text."""
-    scheme, _, rest = link.partition(":")
-    written, _, query = rest.partition("?")
-    address = parse_address(unquote(written))
-    values = {name: each[0] for name, each in parse_qs(query, strict_parsing=True).items()}
-    if scheme.lower() != "dclogin" or address is None or values.get("v") != "1" or "p" not in values:
-        raise ValueError("no dclogin link of ours")
-    if "ih" not in values:
-        return address, values["p"], None
-    try:
-        server = Server(values["ih"], int(values["ip"]), int(values["sp"]), values["is"], int(values["ic"]))
-    except KeyError:
-        raise ValueError("no dclogin link of ours") from None
-    return address, values["p"], server

@@ -56,11 +56,6 @@ def flag_list(flags: Iterable[str]) -> bytes:
     return parenthesised(word for flag in flags if _ATOM.fullmatch((word := flag.encode("utf-8")).lstrip(b"\\")))
 
 
-def capability(names: Iterable[str]) -> bytes:
-    """CAPABILITY."""
-    return " ".join(("CAPABILITY", *names)).encode("ascii")
-
-
 def flags(names: Iterable[str]) -> bytes:
     """FLAGS, the answer to SELECT."""
     return b"FLAGS " + flag_list(names)

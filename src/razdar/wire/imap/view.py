@@ -84,11 +84,6 @@ class MailboxView:
         return bool(self._removed)
 
     @property
-    def has_news(self) -> bool:
-        """Whether `updates` would say something, were everything allowed."""
-        return bool(self._added or self._removed or self._reflagged)
-
-    @property
     def news_of_flags(self) -> list[int]:
         """UIDs whose flags `updates` wants to know, ascending."""
         return sorted((self._reflagged or set()) - (self._removed or set()))
