@@ -207,7 +207,7 @@ def test_words_of_other_programs_are_passed_on_untouched(monkeypatch: pytest.Mon
         heard.append(words)
         return 7
 
-    monkeypatch.setattr("razdar.cli.checks.run", run)
+    monkeypatch.setattr("razdar.cli.suite.run", run)
     assert main(["test", "-k", "up --data", "--quick"]) == 7
     assert heard == [["-k", "up --data", "--quick"]]
     assert PASSED_ON.keys() == {"test", "bench", "try"}

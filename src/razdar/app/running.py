@@ -16,8 +16,8 @@ from razdar.adapters.files import private_folder
 from razdar.adapters.log import start_logging
 from razdar.adapters.process import allow_many_files, keep_memory_private
 from razdar.adapters.ready import Ready, remove_ready, write_ready
+from razdar.adapters.sd_notify import Supervisor
 from razdar.adapters.sqlite import StoreInUse, StoreTooNew
-from razdar.adapters.supervisor import Supervisor
 from razdar.app.build import build
 from razdar.app.chores import chores, readings, reload, reload_all
 from razdar.app.doors import admission_limits, doors, http_limits, site

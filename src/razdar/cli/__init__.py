@@ -11,7 +11,7 @@ from razdar.cli.arguments import build_parser
 from razdar.cli.terminal import say, speak_utf8
 from razdar.model.trouble import Trouble
 
-PASSED_ON = {"test": "razdar.cli.checks", "bench": "razdar.cli.bench", "try": "razdar.tryout"}
+PASSED_ON = {"test": "razdar.cli.suite", "bench": "razdar.cli.bench", "try": "razdar.tryout"}
 """Commands whose words are not ours to read; each module has `run(words) -> int`."""
 _MODULES = {
     "up": "razdar.cli.up",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from razdar.adapters.supervisor import Supervisor
+from razdar.adapters.sd_notify import Supervisor
 
 pytestmark = pytest.mark.anyio
 
