@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import httpx
 
 from razdar.model.address import Address
+from razdar.model.app_file import AppFile
 from razdar.model.verdict import Refusal
+from razdar.services.invites import STALE
 from razdar.settings import Settings, port_layout
 from razdar.web.app import make_app
 from razdar.web.site import Credentials, Site
@@ -37,6 +40,13 @@ class Relay:
     claim_error: Exception | None = None
     reported: list[BaseException] = field(default_factory=list)
     made: int = 0
+    may_join: bool = True
+    apps: list[AppFile] = field(default_factory=list)
+    apps_folder: Path = Path("/nonexistent")
+    accounts: dict[str, str] = field(default_factory=dict)
+    """Password by address, for `/account`."""
+    tickets: dict[str, Credentials] = field(default_factory=dict)
+    networks: list[bytes] = field(default_factory=list)
 
     def site(self) -> Site:
         return Site(
@@ -47,8 +57,15 @@ class Relay:
             fingerprint=lambda: FINGERPRINT,
             server_for=self.server_for,
             new_credentials=self.new_credentials,
+            fresh_ticket=self.fresh_ticket,
+            credentials_for=self.credentials_for,
+            may_join=lambda: self.may_join and self.settings.registration == "open",
             invite_uses=self.invite_uses,
             claim_invite=self.claim_invite,
+            new_password=self.new_password,
+            leave=self.leave,
+            apps=lambda: self.apps,
+            app_path=lambda name: self.apps_folder / name,
             report=self.report,
             now=lambda: 1_795_000_000,
         )
@@ -68,13 +85,38 @@ class Relay:
     async def invite_uses(self, token: str) -> int:
         return self.invites.get(token, 0)
 
-    async def claim_invite(self, token: str) -> Credentials | Refusal:
+    def fresh_ticket(self) -> str:
+        return f"ticket{len(self.tickets)}"
+
+    async def credentials_for(self, ticket: str) -> Credentials | Refusal:
+        if not ticket.startswith("ticket"):
+            return STALE
+        found = self.tickets.get(ticket) or await self.new_credentials()
+        if not isinstance(found, Refusal):
+            self.tickets[ticket] = found
+        return found
+
+    async def new_password(self, address: Address, password: str, network: bytes) -> str | None:
+        return "fresh-password-of-22-l" if await self.leave(address, password, network) else None
+
+    async def leave(self, address: Address, password: str, network: bytes) -> bool:
         if self.claim_error is not None:
             raise self.claim_error
+        self.networks.append(network)
+        if self.accounts.get(str(address)) != password:
+            return False
+        del self.accounts[str(address)]
+        return True
+
+    async def claim_invite(self, token: str, ticket: str) -> Credentials | Refusal:
+        if self.claim_error is not None:
+            raise self.claim_error
+        if ticket in self.tickets:
+            return self.tickets[ticket]
         if not self.invites.get(token):
             return USED_UP
         self.invites[token] -= 1
-        return await self.new_credentials()
+        return await (self.credentials_for(ticket) if ticket else self.new_credentials())
 
     def report(self, error: BaseException) -> str:
         self.reported.append(error)

@@ -12,8 +12,8 @@ from razdar.policy.registration import SignUpGate
 from razdar.ports.crew import CrewBusy
 from razdar.ports.store import StoreFull
 from razdar.services.accounts import Login
-from razdar.services.invites import CODE_CHARACTERS, INVITE_USED_UP, NOTE_BYTES, STALE, TOO_MANY, note_of
-from razdar.services.signups import TICKET_S
+from razdar.services.invites import CODE_CHARACTERS, INVITE_USED_UP, NOTE_BYTES, STALE, note_of
+from razdar.services.signups import TICKET_S, TOO_MANY
 from razdar.settings import Settings
 from razdar.wire.smtp import replies
 

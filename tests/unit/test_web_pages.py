@@ -119,7 +119,7 @@ def test_no_word_is_left_in_the_other_language(name: str, language: Language) ->
 def test_every_link_stays_here_and_keeps_the_language(name: str, language: Language) -> None:
     page = Page(visited(name, language).text)
     links = [each.attributes["href"] for each in page.find("a")] + [each.attributes["action"] for each in page.find("form")]
-    expected = rf"#main|/[a-z]*(/{TOKEN}|/z+)?\?lang={language}|\?lang=(fa|en)|dclogin:.*|https://(get\.delta\.chat|school\.example/)"
+    expected = rf"#main|#app|/\?lang={language}#app|/account/(password|delete)\?lang={language}|/i|/[a-z]*(/{TOKEN}|/z+)?\?lang={language}|\?lang=(fa|en)|dclogin:.*|https://(get\.delta\.chat|school\.example/)"
     here = rf"https://({re.escape(HERE)}:8443|{re.escape(DOMAIN)})/.*\?lang={language}"
     assert [link for link in links if not re.fullmatch(f"{expected}|{here}", link)] == []
 

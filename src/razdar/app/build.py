@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from typing import cast
 
 from razdar.adapters.addresses import own_addresses
+from razdar.adapters.apps import AppShelf
 from razdar.adapters.bus import LocalBus
 from razdar.adapters.clock import SystemClock
 from razdar.adapters.crew import ThreadCrew
@@ -29,6 +30,7 @@ from razdar.services.directory import Directory
 from razdar.services.folders import Folders
 from razdar.services.guesses import Guesses
 from razdar.services.invites import Invites
+from razdar.services.leaving import Leaving
 from razdar.services.mailboxes import Mailboxes
 from razdar.services.newcomers import Newcomers
 from razdar.services.signups import SignUps, Tickets
@@ -93,6 +95,8 @@ async def build(config: RunConfig, stack: AsyncExitStack) -> Parts:
         invites=Invites(store, accounts, directory, calendar, entropy, current, domain, tickets, signups),
         signups=signups,
         tickets=tickets,
+        leaving=Leaving(accounts, signups, entropy),
+        apps=AppShelf(config.data),
         folders=folders,
         mailboxes=mailboxes,
         appender=Appender(mailboxes, submit, calendar, clock),

@@ -30,7 +30,7 @@ CAPABILITIES = Capabilities(
 """COMPRESS=DEFLATE is left out: clients switch it on whenever it is announced, and it would double the memory of an idle connection."""
 
 
-def doors(parts: Parts, registry: Registry, edge: HttpEdge) -> dict[str, Door]:
+def doors(parts: Parts, registry: Registry, edge: HttpEdge, reach: Reach) -> dict[str, Door]:
     """What answers on which port; names as in `settings.port_layout`."""
     settings, tls = parts.current(), parts.tls
     line = (registry, parts.journal)
@@ -73,7 +73,7 @@ def doors(parts: Parts, registry: Registry, edge: HttpEdge) -> dict[str, Door]:
         parts.tokens,
         parts.clock,
         parts.current,
-        lambda: {name: value.encode() for name, value in server_metadata(parts.current()).items()},
+        lambda: {name: value.encode() for name, value in server_metadata(parts.current(), parts.apps.files(), reach.page()).items()},
         imap_limits,
         CAPABILITIES,
     )
@@ -129,8 +129,15 @@ def site(parts: Parts, reach: Reach) -> Site:
         fingerprint=lambda: parts.tls.fingerprint,
         server_for=lambda address: reach.server(reach.host_at(address)),
         new_credentials=parts.invites.offer,
+        fresh_ticket=parts.tickets.fresh,
+        credentials_for=parts.invites.offer_again,
+        may_join=parts.signups.is_open,
         invite_uses=parts.invites.uses,
         claim_invite=parts.invites.claim,
+        new_password=parts.leaving.take_new_password,
+        leave=parts.leaving.leave,
+        apps=parts.apps.files,
+        app_path=parts.apps.path,
         report=parts.journal.bug,
         now=parts.clock.now,
     )

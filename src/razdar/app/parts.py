@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from razdar.adapters.apps import AppShelf
 from razdar.adapters.bus import LocalBus
 from razdar.adapters.clock import SystemClock
 from razdar.adapters.identity import Identity
@@ -16,6 +17,7 @@ from razdar.services.append import Appender
 from razdar.services.calendar import Calendar
 from razdar.services.folders import Folders
 from razdar.services.invites import Invites
+from razdar.services.leaving import Leaving
 from razdar.services.mailboxes import Mailboxes
 from razdar.services.signups import SignUps, Tickets
 from razdar.services.submit import Submit
@@ -50,6 +52,8 @@ class Parts:
     invites: Invites
     signups: SignUps
     tickets: Tickets
+    leaving: Leaving
+    apps: AppShelf
     folders: Folders
     mailboxes: Mailboxes
     appender: Appender

@@ -87,7 +87,7 @@ async def run(parts: Parts, stack: AsyncExitStack, on_ready: Callable[[Ready], N
     reach = Reach(parts.identity.domain, ports, parts.current, lambda: parts.tls.self_signed, own_addresses)
     edge = HttpEdge(make_app(site(parts, reach)), http_limits(settings), parts.journal)
     handshake_s = min(HANDSHAKE_S, float(settings.login_seconds))
-    servers, listeners = await listen(doors(parts, registry, edge), ports, settings.bind, handshake_s, admission)
+    servers, listeners = await listen(doors(parts, registry, edge, reach), ports, settings.bind, handshake_s, admission)
     stack.callback(edge.close)
     stack.push_async_callback(_close, servers, registry)
     operations = Operations(reach, parts.invites, parts.store, parts.calendar, registry, parts.journal, partial(reload_all, parts))

@@ -16,6 +16,7 @@ PASSED_ON = {"test": "razdar.cli.suite", "bench": "razdar.cli.bench", "try": "ra
 _MODULES = {
     "up": "razdar.cli.up",
     "invite": "razdar.cli.invite",
+    "apps": "razdar.cli.apps",
     "status": "razdar.cli.status",
     "config": "razdar.cli.show_config",
     "check": "razdar.cli.check",

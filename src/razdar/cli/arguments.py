@@ -112,6 +112,25 @@ COMMANDS = (
             ),
         ),
     ),
+    Command(
+        "apps",
+        "برنامه‌هایی که صفحهٔ رله خودش می‌دهد، برای روزی که فروشگاه‌ها در دسترس نیستند: add، list یا remove. رلهٔ روشن بی‌درنگ می‌بیند.",
+        "Apps that the relay's page hands out itself, for days without the shops: add, list or remove. A running relay notices at once.",
+        (
+            _option("WHAT", "add، list یا remove", "add, list or remove", choices=("add", "list", "remove")),
+            _option("FILE", "پرونده، یا برای remove نامش", "the file; for remove, its name", nargs="?"),
+            _DATA,
+            _option("--version", "نسخه، اگر پرونده خودش نمی‌گوید", "the version, if the file does not tell it", metavar="TEXT"),
+            _option(
+                "--number",
+                "شماره‌ای که برنامه‌ها نسخه‌ها را با آن می‌سنجند",
+                "the number by which apps compare versions",
+                type=int,
+                default=0,
+                metavar="N",
+            ),
+        ),
+    ),
     Command("status", "شمارهای رلهٔ روشن را نشان می‌دهد.", "Shows the counts of the running relay.", (_DATA, _JSON)),
     Command(
         "config",

@@ -76,7 +76,12 @@ class SignUpGate:
 def make_credentials(entropy: Callable[[int], bytes], domain: str) -> tuple[Address, str]:
     """A random name of 9 characters, as the apps make them, and a random password."""
     local = pick(entropy, _NAME_LETTERS, LOCAL_PART_CHARACTERS)
-    return Address(local, domain), pick(entropy, _PASSWORD_LETTERS, PASSWORD_CHARACTERS)
+    return Address(local, domain), make_password(entropy)
+
+
+def make_password(entropy: Callable[[int], bytes]) -> str:
+    """22 letters, 128 bits."""
+    return pick(entropy, _PASSWORD_LETTERS, PASSWORD_CHARACTERS)
 
 
 def pick(entropy: Callable[[int], bytes], letters: str, count: int) -> str:

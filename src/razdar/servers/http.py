@@ -109,10 +109,12 @@ class EdgeProtocol(H11Protocol):
         self._phase = Phase.RECEIVING
         self._ticket: Ticket | None = None
         self._deadline: asyncio.TimerHandle | None = None
+        self.app_state["more_time"] = self._more_time
 
     def hold(self, ticket: Ticket) -> None:
-        """Before `connection_made`."""
+        """Before `connection_made`. The application sees the opaque network only, so that guessing can be slowed."""
         self._ticket = ticket
+        self.app_state["network"] = ticket.network
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -132,6 +134,11 @@ class EdgeProtocol(H11Protocol):
             if self._phase is not Phase.RECEIVING:  # one byte more does not move the deadline of the same request
                 self._enter(Phase.RECEIVING, self._limits.request_s)
         elif self._phase is Phase.RECEIVING:
+            self._enter(Phase.ANSWERING, self._limits.answer_s)
+
+    def _more_time(self) -> None:
+        """For answers that are longer than a page: called after each part that has left, it gives the next one as long."""
+        if self._phase is Phase.ANSWERING:
             self._enter(Phase.ANSWERING, self._limits.answer_s)
 
     def on_response_complete(self) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from razdar.model.address import Address
 from razdar.model.ids import AccountId, MailboxId
-from razdar.model.verdict import Refusal
+from razdar.model.verdict import ACCEPT, Refusal, Verdict
 from razdar.policy.registration import may_register
 from razdar.policy.retention import account_expiry
 from razdar.ports.bus import AccountClosed, Bus, Change
@@ -66,7 +66,7 @@ class Accounts:
         settings: Callable[[], Settings],
         domain: str,
         guesses: Guesses,
-        may_come: Callable[[Address, bytes], bool] = lambda _address, _network: True,
+        may_come: Callable[[Address, bytes], Verdict] = lambda _address, _network: ACCEPT,
         is_blocked: Callable[[AccountId], bool] = lambda _: False,
     ) -> None:
         """`may_come`: whether a name that does not exist yet may be made by logging in to it from that network (services/signups.py).
@@ -172,7 +172,9 @@ class Accounts:
     async def _make(self, address: Address, account: AccountId, password: str, lane: bytes, may_make: bool, epoch: int) -> Login | Refusal:
         is_possible = may_make and not self._is_blocked(account)
         verdict = may_register(address, password, self._settings()) if is_possible else replies.AUTH_FAILED
-        if not isinstance(verdict, Refusal) and not self._may_come(address, lane):
+        if not isinstance(verdict, Refusal):
+            verdict = self._may_come(address, lane)
+        if isinstance(verdict, Refusal) and verdict.is_temporary:
             raise CrewBusy  # "come again", and the apps do
         if isinstance(verdict, Refusal):  # costs what a wrong password for an existing account costs
             await self._crew.run(lambda: unlock(account, _NOBODYS_SALT, _NOBODYS_KEY, password), lane)

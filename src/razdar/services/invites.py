@@ -16,7 +16,7 @@ from razdar.ports.store import Store
 from razdar.services.accounts import Accounts
 from razdar.services.calendar import Calendar
 from razdar.services.directory import Directory
-from razdar.services.signups import SignUps, Tickets
+from razdar.services.signups import TOO_MANY, SignUps, Tickets
 from razdar.settings import Settings
 
 TOKEN_BYTES = 16
@@ -28,7 +28,6 @@ _CODE_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 """Nothing that is mistaken for another when it is typed from paper: 16 of these are 79 bits."""
 INVITE_USED_UP = Refusal(550, "5.7.1", "This invitation has been used up or has expired")
 INVITED_ONLY = Refusal(550, "5.7.1", "This relay takes new people by invitation only")
-TOO_MANY = Refusal(450, "4.7.1", "Very many people join at this moment; please come again later")
 STALE = Refusal(550, "5.7.1", "This form is too old")
 MAX_TRIES = 5
 
@@ -75,7 +74,7 @@ class Invites:
     async def make(self, uses: int, days: int, note: str = "") -> str:
         """A new token, good for `uses` accounts during `days` relay days; the day that is running does not count.
 
-        `note` travels in the token and is covered by its digest: nobody can change it and the relay keeps nothing of it. ValueError if it has
+        `note` travels in the token and is covered by its digest: nobody can change it, the relay keeps nothing of it. ValueError if it has
         more than `NOTE_BYTES`.
         """
         token = base64.urlsafe_b64encode(self._entropy(TOKEN_BYTES)).rstrip(b"=").decode()
@@ -94,6 +93,10 @@ class Invites:
         noted = f"{token}.{base64.urlsafe_b64encode(written).rstrip(b'=').decode()}" if written else token
         await self._store.put_invite(digest(noted), uses, self._calendar.day + 1 + days)
         return noted
+
+    async def withdraw(self, token: str) -> None:
+        """The invite makes no more accounts; those it made stay."""
+        await self._store.put_invite(digest(token), 0, self._calendar.day + 1)
 
     async def uses(self, token: str) -> int:
         """How many accounts the token can still make; none where registration is closed, which is stronger than any invite."""

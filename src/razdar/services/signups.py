@@ -15,10 +15,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
 from razdar.model.address import Address
+from razdar.model.verdict import ACCEPT, Refusal, Verdict
 from razdar.policy.rate import RateBook
 from razdar.policy.registration import SignUpGate, make_credentials
 from razdar.ports.clock import Clock, Entropy
 from razdar.settings import Settings
+from razdar.wire.smtp.replies import AUTH_FAILED
 
 KEY_BYTES, NONCE_BYTES = 32, 16
 TICKET_S = 3600.0
@@ -26,6 +28,7 @@ TICKET_S = 3600.0
 EXPECTED_MAX = 10_000
 """Names handed out whose first login is awaited, 100 bytes each. Who was pushed out comes like anybody else."""
 NETWORKS_SHARE = 3
+TOO_MANY = Refusal(450, "4.7.1", "Very many people join at this moment; please come again later")
 
 
 class Tickets:
@@ -94,6 +97,7 @@ class SignUps:
         self._gate = SignUpGate.open(settings(), clock.monotonic())
         self._key = entropy(KEY_BYTES)
         self._expected: OrderedDict[bytes, None] = OrderedDict()
+        self._left: OrderedDict[bytes, None] = OrderedDict()
         self._networks = 0, RateBook(1, 1)
 
     def is_open(self) -> bool:
@@ -109,13 +113,22 @@ class SignUps:
             self._expected.popitem(last=False)
         return True
 
-    def first_login(self, address: Address, network: bytes) -> bool:
+    def bar(self, address: Address) -> None:
+        """Its owner takes the account away: devices that still know the password do not make it anew by logging in, until a restart."""
+        self._left[self._digest(address)] = None
+        if len(self._left) > EXPECTED_MAX:
+            self._left.popitem(last=False)
+
+    def first_login(self, address: Address, network: bytes) -> Verdict:
         """Whether a name that does not exist may be made by logging in to it, from there. It is counted."""
-        is_expected = self._expected.pop(self._digest(address), True) is None
-        may_come = self._one_more(network) or is_expected
-        if not may_come:
-            self._count("signup.refused")
-        return may_come
+        digest = self._digest(address)
+        if digest in self._left:
+            return AUTH_FAILED
+        is_expected = self._expected.pop(digest, True) is None
+        if self._one_more(network) or is_expected:
+            return ACCEPT
+        self._count("signup.refused")
+        return TOO_MANY
 
     def _one_more(self, network: bytes) -> bool:
         now_s = self._clock.monotonic()

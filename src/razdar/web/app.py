@@ -9,11 +9,14 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from razdar.web import assets
+from razdar.web.apps import Apps
 from razdar.web.errors import HttpErrors
 from razdar.web.invite import Invite
+from razdar.web.leave import Leave
 from razdar.web.limits import LimitsPage
 from razdar.web.middleware import Net, SecurityHeaders
 from razdar.web.pages import Pages
+from razdar.web.privacy import Privacy
 from razdar.web.reconnect import Reconnect
 from razdar.web.site import Site
 from razdar.web.welcome import Welcome
@@ -23,7 +26,16 @@ from razdar.web.wellknown import WellKnown
 def make_app(site: Site) -> Starlette:
     """The ASGI application for `site`. It keeps no state between requests."""
     pages = Pages(site)
-    groups = (Welcome(pages), LimitsPage(pages), Invite(pages), Reconnect(pages), WellKnown(pages))
+    groups = (
+        Welcome(pages),
+        LimitsPage(pages),
+        Invite(pages),
+        Reconnect(pages),
+        Leave(pages),
+        Apps(pages),
+        Privacy(pages),
+        WellKnown(pages),
+    )
     app = Starlette(
         routes=[*(route for group in groups for route in group.routes()), *assets.routes()],
         middleware=[Middleware(SecurityHeaders, site), Middleware(Net, pages)],

@@ -5,6 +5,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from razdar.model.verdict import Refusal
+from razdar.services.invites import STALE
+from razdar.services.signups import TOO_MANY
 from razdar.web.pages import Pages
 
 _WITH_WORDS = {400, 403, 404, 405, 413, 500}
@@ -13,30 +15,34 @@ _WITH_WORDS = {400, 403, 404, 405, 413, 500}
 def problem(pages: Pages, request: Request, status: int, reference: str = "", headers: dict[str, str] | None = None) -> Response:
     """The page for an HTTP status; statuses without words of their own say that the request could not be read."""
     words = f"error_{status if status in _WITH_WORDS else 400}"
-    return pages.render(request, "problem.html", status, headers, words=words, reference=reference)
+    return pages.render(request, "problem.html", status, headers, words=words, reference=reference, minutes=0)
 
 
 def refused(pages: Pages, request: Request, refusal: Refusal) -> Response:
     """The kind page for a relay that makes no account now."""
-    words = words_for(pages, refusal)
-    return pages.render(request, "problem.html", status_for(refusal), words=words, reference="")
+    words, minutes = words_for(pages, refusal), pages.site.settings().signup_pause_minutes
+    return pages.render(request, "problem.html", status_for(refusal), words=words, reference="", minutes=minutes)
 
 
 def words_for(pages: Pages, refusal: Refusal) -> str:
     """Which text explains a refusal to make an account: the refusal's own words are English and for programs."""
+    if refusal == STALE:
+        return "stale"
     if refusal.is_temporary:
-        return "later"
+        return "flood" if refusal == TOO_MANY else "later"
     return "invite_only" if pages.site.settings().registration == "invite" else "closed"
 
 
 def status_for(refusal: Refusal) -> int:
-    """RFC 9110 section 15.5.4, RFC 6585 section 4."""
+    """RFC 9110 sections 15.5.4 and 15.5.10, RFC 6585 section 4."""
+    if refusal == STALE:
+        return 409
     return 429 if refusal.is_temporary else 403
 
 
 def busy(pages: Pages, request: Request) -> Response:
     """Too much to do or no disk; nothing happened."""
-    return pages.render(request, "problem.html", 503, {"Retry-After": "120"}, words="later", reference="")
+    return pages.render(request, "problem.html", 503, {"Retry-After": "120"}, words="later", reference="", minutes=0)
 
 
 def insecure(pages: Pages, request: Request) -> Response:

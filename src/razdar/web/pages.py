@@ -20,7 +20,7 @@ from razdar.web.site import Site
 from razdar.web.texts import catalogue
 
 APP_URL = "https://get.delta.chat"
-FOOT = (("/", "home"), ("/reconnect", "foot_reconnect"))
+FOOT = (("/", "home"), ("/privacy", "privacy_title"), ("/account", "leave_title"), ("/reconnect", "foot_reconnect"))
 """Pages that every page's foot leads to: path and the text that names it."""
 
 
@@ -70,6 +70,7 @@ class Pages:
             "is_secure": is_secure(request),
             "secure_url": self.secure_url(request),
             "contact_url": contact_url(self.site),
+            "apps": self.site.apps(),
         }
 
     def secure_url(self, request: Request) -> str:

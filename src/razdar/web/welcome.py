@@ -1,7 +1,8 @@
 """The first page, and making an account from it or from inside the app.
 
 None of the forms carries a CSRF token: there is no cookie and no other authority that a browser would add by itself, so a foreign page that
-sends them gains nothing it could not do alone. Making a name and a password stores nothing; the first login makes the account.
+sends them gains nothing it could not do alone. Making a name and a password stores nothing; the first login makes the account. A reload of
+the answer shows the same account again, by the ticket in the form (web/forms.py).
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from starlette.routing import Route
 from razdar.model.verdict import Refusal
 from razdar.web.account import hand_over, login_link
 from razdar.web.errors import insecure, refused, status_for, words_for
+from razdar.web.forms import ticket
 from razdar.web.language import language_of
 from razdar.web.limits import rows
 from razdar.web.pages import Pages, is_secure
@@ -39,7 +41,9 @@ class Welcome:
     async def make(self, request: Request) -> Response:
         if not is_secure(request):
             return insecure(self.pages, request)
-        credentials = await self.pages.site.new_credentials()
+        sent = await ticket(request)
+        site = self.pages.site
+        credentials = await (site.credentials_for(sent) if sent else site.new_credentials())
         if isinstance(credentials, Refusal):
             return refused(self.pages, request, credentials)
         return hand_over(self.pages, request, credentials, title="account_title", is_made=False)
