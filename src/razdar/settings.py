@@ -107,6 +107,9 @@ class Settings:
     peer_connections_all: int = _limit(
         1_000, "of other relays in all; one half is kept for networks that have brought good mail before", low=2, high=100_000
     )
+    peer_memory_bytes: int = _limit(
+        134_217_728, "messages of other relays on their way in, in all, beside `memory_bytes`: no place is taken from our people", low=1_048_576
+    )
     peer_messages_per_minute: int = _limit(
         3_000, "from one relay, and from one network: 50 a second, a part of what a small machine can take", low=1
     )
@@ -233,6 +236,7 @@ NEEDS_RESTART = frozenset(
         "unknown_per_minute",
         "peer_connections",
         "peer_connections_all",
+        "peer_memory_bytes",
         "peer_messages_per_minute",
         "peer_bytes_per_minute",
         "peer_unknown_per_minute",

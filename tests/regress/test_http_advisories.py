@@ -29,11 +29,11 @@ def test_cve_2024_24762_a_content_type_that_took_minutes_to_parse() -> None:
 
 def test_cve_2024_47874_a_form_field_that_filled_the_memory() -> None:
     """Starlette kept multipart fields without a file name whole; the edge stops a body at 64 KiB before anything is kept."""
-    from razdar.servers.http import BoundedApp
+    from razdar.servers.http_bounds import BoundedApp
     from razdar.servers.journal import Journal
 
     browser = Browser(Relay())
-    bounded = BoundedApp(browser.app, 65_536, Journal())
+    bounded = BoundedApp(browser.app, 65_536, Journal(), {})
     piece = b"x" * 8_192
     read: list[int] = []
     sent: list[dict[str, object]] = []

@@ -29,7 +29,7 @@ from razdar.services.accounts import Login
 from razdar.wire.imap import commands as c
 from razdar.wire.imap.session import Capabilities, ImapLimits
 from razdar.wire.smtp import replies
-from razdar.wire.smtp.session import Role, SmtpLimits
+from razdar.wire.smtp.session import SmtpLimits
 
 pytestmark = pytest.mark.anyio
 PASSWORD = "0123456789abcdefghijkl"
@@ -140,10 +140,10 @@ class Relay:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         return Line(ImapConnection(desk, self.registry, self.journal, tls, limits or ConnectionLimits()))
 
-    def smtp(self, role: Role = Role.SUBMISSION) -> Line:
+    def smtp(self) -> Line:
         desk = SmtpDesk(self.world.accounts, self.world.submit, DOMAIN, SmtpLimits())
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        return Line(SmtpConnection(desk, role, self.registry, self.journal, tls, ConnectionLimits()))
+        return Line(SmtpConnection(desk, self.registry, self.journal, tls, ConnectionLimits()))
 
     async def imap_as(self, name: str, *commands: bytes) -> Line:
         line = self.imap()

@@ -1,5 +1,6 @@
 """What answers on which port, and what the pages may ask: parts become protocol factories and a `Site`."""
 
+from dataclasses import replace
 from functools import partial
 
 from razdar.app.parts import Parts
@@ -11,14 +12,17 @@ from razdar.servers.http_head import HeadLimits
 from razdar.servers.imap.connection import ImapConnection
 from razdar.servers.imap.desk import ImapDesk
 from razdar.servers.listening import Door
+from razdar.servers.memory import MemoryBudget
+from razdar.servers.peer_slots import PeerSlots
 from razdar.servers.reach import Reach
 from razdar.servers.registry import ConnectionLimits, Registry
 from razdar.servers.smtp import SmtpConnection, SmtpDesk
+from razdar.servers.smtp_relay import RelayConnection, RelayDesk
 from razdar.settings import Settings
 from razdar.web.site import Site
 from razdar.wire.imap.grammar import GrammarLimits
 from razdar.wire.imap.session import Capabilities, ImapLimits
-from razdar.wire.smtp.session import Role, SmtpLimits
+from razdar.wire.smtp.session import SmtpLimits
 
 CAPABILITIES = Capabilities(
     after_login=(
@@ -30,7 +34,11 @@ CAPABILITIES = Capabilities(
 """COMPRESS=DEFLATE is left out: clients switch it on whenever it is announced, and it would double the memory of an idle connection."""
 
 
-def doors(parts: Parts, registry: Registry, edge: HttpEdge, reach: Reach) -> dict[str, Door]:
+PEER_IDLE_S = 300.0
+"""RFC 5321 section 4.5.3.2.7: a server waits five minutes for the next command of another relay."""
+
+
+def doors(parts: Parts, registry: Registry, edge: HttpEdge, reach: Reach, peers: RelayDesk) -> dict[str, Door]:
     """What answers on which port; names as in `settings.port_layout`."""
     settings, tls = parts.current(), parts.tls
     line = (registry, parts.journal)
@@ -38,16 +46,7 @@ def doors(parts: Parts, registry: Registry, edge: HttpEdge, reach: Reach) -> dic
         parts.accounts,
         parts.submit,
         parts.identity.domain,
-        SmtpLimits(
-            line_bytes=settings.smtp_line_bytes,
-            message_bytes=settings.message_bytes,
-            recipients=settings.recipients,
-            login_failures=settings.login_failures,
-            errors=settings.errors,
-            discard_bytes=settings.discard_bytes,
-            commands_before_login=settings.commands_before_login,
-            idle_commands=settings.smtp_idle_commands,
-        ),
+        smtp_limits(settings),
         float(settings.memory_wait_seconds),
     )
     imap_limits = ImapLimits(
@@ -83,8 +82,8 @@ def doors(parts: Parts, registry: Registry, edge: HttpEdge, reach: Reach) -> dic
         linger_s=float(settings.linger_seconds),
         ahead_bytes=settings.connection_bytes,
     )
-    submission = partial(SmtpConnection, smtp_desk, Role.SUBMISSION, *line, tls.smtp, patience)
-    relay = partial(SmtpConnection, smtp_desk, Role.RELAY, *line, tls.smtp, patience)
+    submission = partial(SmtpConnection, smtp_desk, *line, tls.smtp, patience)
+    relay = partial(RelayConnection, peers, *line, tls.smtp, replace(patience, idle_s=min(patience.idle_s, PEER_IDLE_S)))
     imap = partial(ImapConnection, imap_desk, *line, tls.imap, patience)
     shared = partial(AlpnRouter, {"imap": imap, "smtp": submission, "http/1.1": edge.protocol_factory})
     return {
@@ -96,6 +95,32 @@ def doors(parts: Parts, registry: Registry, edge: HttpEdge, reach: Reach) -> dic
         "submission": Door(submission),
         "imaps": Door(imap, tls.imap),
     }
+
+
+def relay_desk(parts: Parts) -> RelayDesk:
+    """What both doors for other relays share."""
+    settings = parts.current()
+    return RelayDesk(
+        None,
+        PeerSlots(settings.peer_connections, settings.peer_connections_all, parts.journal.count),
+        MemoryBudget(settings.peer_memory_bytes),
+        parts.identity.domain,
+        smtp_limits(settings),
+        float(settings.memory_wait_seconds),
+    )
+
+
+def smtp_limits(settings: Settings) -> SmtpLimits:
+    return SmtpLimits(
+        line_bytes=settings.smtp_line_bytes,
+        message_bytes=settings.message_bytes,
+        recipients=settings.recipients,
+        login_failures=settings.login_failures,
+        errors=settings.errors,
+        discard_bytes=settings.discard_bytes,
+        commands_before_login=settings.commands_before_login,
+        idle_commands=settings.smtp_idle_commands,
+    )
 
 
 def http_limits(settings: Settings) -> HttpLimits:

@@ -20,7 +20,8 @@ from razdar.adapters.sd_notify import Supervisor
 from razdar.adapters.sqlite import StoreInUse, StoreTooNew
 from razdar.app.build import build
 from razdar.app.chores import chores, readings, reload, reload_all
-from razdar.app.doors import admission_limits, doors, http_limits, site
+from razdar.app.desk import look
+from razdar.app.doors import admission_limits, doors, http_limits, relay_desk, site
 from razdar.app.parts import Parts
 from razdar.config import RunConfig
 from razdar.model.trouble import data_in_use, data_newer, disk_full
@@ -37,7 +38,7 @@ from razdar.servers.registry import Registry
 from razdar.settings import port_layout
 from razdar.vault.cache import BOOT_KEY_BYTES
 from razdar.web.app import make_app
-from razdar.workers.keeper import Keeper
+from razdar.workers.keeper import Chore, Keeper
 
 GOODBYE_S = 2.0
 FILES_FOR_OTHERS = 1_200
@@ -87,7 +88,7 @@ async def run(parts: Parts, stack: AsyncExitStack, on_ready: Callable[[Ready], N
     reach = Reach(parts.identity.domain, ports, parts.current, lambda: parts.tls.self_signed, own_addresses)
     edge = HttpEdge(make_app(site(parts, reach)), http_limits(settings), parts.journal)
     handshake_s = min(HANDSHAKE_S, float(settings.login_seconds))
-    servers, listeners = await listen(doors(parts, registry, edge, reach), ports, settings.bind, handshake_s, admission)
+    servers, listeners = await listen(doors(parts, registry, edge, reach, relay_desk(parts)), ports, settings.bind, handshake_s, admission)
     stack.callback(edge.close)
     stack.push_async_callback(_close, servers, registry)
     operations = Operations(reach, parts.invites, parts.store, parts.calendar, registry, parts.journal, partial(reload_all, parts))
@@ -99,6 +100,8 @@ async def run(parts: Parts, stack: AsyncExitStack, on_ready: Callable[[Ready], N
         metrics = MetricsServer(partial(readings, parts, registry), parts.journal)
         await metrics.start(settings.metrics_port)
         stack.callback(metrics.close)
+    tell = look(parts, registry)
+    await tell()
     ready = Ready(
         pid=os.getpid(),
         domain=parts.identity.domain,
@@ -115,7 +118,7 @@ async def run(parts: Parts, stack: AsyncExitStack, on_ready: Callable[[Ready], N
     supervisor = Supervisor(os.environ)
     supervisor.ready()
     parts.journal.detail("relay.ready", listeners=len(listeners), relay_day=parts.calendar.day)
-    await work_until(stopped, parts, supervisor)
+    await work_until(stopped, parts, supervisor, tell)
     supervisor.stopping()
     parts.journal.detail("relay.stopping", connections=len(registry.live))
 
@@ -129,9 +132,9 @@ def listen_to_signals(parts: Parts) -> asyncio.Event:
     return stopped
 
 
-async def work_until(stopped: asyncio.Event, parts: Parts, supervisor: Supervisor) -> None:
+async def work_until(stopped: asyncio.Event, parts: Parts, supervisor: Supervisor, tell: Chore) -> None:
     loop = asyncio.get_running_loop()
-    keeper = Keeper(chores(parts), parts.journal)
+    keeper = Keeper([*chores(parts), tell], parts.journal)
     owned = [loop.create_task(keeper.run()), loop.create_task(supervisor.keep_alive())]
     if parts.current().push:
         owned.append(loop.create_task(parts.pusher.run()))

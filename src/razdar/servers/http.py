@@ -4,30 +4,32 @@ uvicorn's h11 protocol does the talking; it is made for connections that our own
 HTTP by ALPN on port 443. What this adds: strict heads (http_head.py), one deadline per phase of an exchange, bounded bodies and a bounded
 number of connections. There is no access log, and the peer's address is forgotten before the first byte is read: neither the application
 nor a log can name anybody. No Date field is sent, because a relay in a cut may have a wrong clock (RFC 9110 section 6.6.1). It knows no
-pages, no routes.
+pages. A few paths are for programs and have bounds of their own (`Route`), and only these are told where a request comes from.
 """
 
 import asyncio
 import enum
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import h11
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from razdar.servers.admission import Ticket
+from razdar.servers.http_bounds import BoundedApp, Route
 from razdar.servers.http_head import HeadLimits, StrictConnection
 from razdar.servers.journal import Journal
 
 # uvicorn writes the peer's address (at trace level) and exceptions with their text to its logger. This one hangs in no tree and drops all.
 _SILENT = logging.Logger("silent", level=logging.CRITICAL + 1)
 REFUSED_LINGER_S = 1.0  # a connection beyond the bound gets one word and is gone
+PROGRESS_S, PROGRESS_BYTES = 60.0, 6_000
+"""A long body on a `Route` is waited for as long as it gets on: a tenth of what a line throttled to 1 kB/s carries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +54,10 @@ class HttpLimits:
 class HttpEdge:
     """Makes a protocol for each connection; all of them share one application and one bound."""
 
-    def __init__(self, app: ASGIApp, limits: HttpLimits, journal: Journal) -> None:
-        self.app: ASGIApp = BoundedApp(app, limits.body_bytes, journal)
+    def __init__(self, app: ASGIApp, limits: HttpLimits, journal: Journal, routes: Mapping[str, Route] | None = None) -> None:
+        """`routes`: what answers at these paths in place of `app`."""
+        self.routes = dict(routes or {})
+        self.app: ASGIApp = BoundedApp(app, limits.body_bytes, journal, self.routes)
         self.limits = limits
         self._state = ServerState()
         self._config = Config(
@@ -79,7 +83,7 @@ class HttpEdge:
 
     def protocol_factory(self) -> asyncio.Protocol:
         """A fresh protocol: for `loop.create_server`, or for `set_protocol` and `connection_made` on a connection that is already open."""
-        return EdgeProtocol(self._config, self._state, self.limits)
+        return EdgeProtocol(self._config, self._state, self.limits, self.routes)
 
     def close(self) -> None:
         """Idle connections are closed at once, the others after the answer they wait for."""
@@ -100,16 +104,19 @@ class Phase(enum.Enum):
 class EdgeProtocol(H11Protocol):
     """uvicorn's protocol with deadlines, strict heads and no memory of who is there."""
 
-    def __init__(self, config: Config, state: ServerState, limits: HttpLimits) -> None:
+    def __init__(self, config: Config, state: ServerState, limits: HttpLimits, routes: Mapping[str, Route]) -> None:
         super().__init__(config, state, {})
-        self.conn = self._strict = StrictConnection(limits.head)
+        self._routes = routes
+        self.conn = self._strict = StrictConnection(limits.head, {path: route.head for path, route in routes.items() if route.head})
         self.logger = self.access_logger = _SILENT
         self.access_log = False
         self._limits = limits
         self._phase = Phase.RECEIVING
         self._ticket: Ticket | None = None
+        self._received_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
         self.app_state["more_time"] = self._more_time
+        self.app_state["source"] = self._source
 
     def hold(self, ticket: Ticket) -> None:
         """Before `connection_made`. The application sees the opaque network only, so that guessing can be slowed."""
@@ -127,6 +134,7 @@ class EdgeProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
+        self._received_bytes += len(data)
         super().data_received(data)
         if self._phase is Phase.CLOSING:
             return
@@ -167,8 +175,14 @@ class EdgeProtocol(H11Protocol):
         self._enter(Phase.CLOSING, self._limits.linger_s if linger_s is None else linger_s)
         self.transport.close()
 
+    def _source(self) -> str:
+        """The peer's address, asked of the socket when it is needed. http_bounds.py hides this from all but routes."""
+        name = self.transport.get_extra_info("peername")
+        return str(name[0]) if isinstance(name, tuple) else ""
+
     def _enter(self, phase: Phase, deadline_s: float) -> None:
         self._cancel_deadline()
+        self._received_bytes = 0
         self._phase = phase
         self._deadline = self.loop.call_later(deadline_s, self._too_late)
 
@@ -177,8 +191,15 @@ class EdgeProtocol(H11Protocol):
             self._deadline.cancel()
             self._deadline = None
 
+    def _is_getting_on(self) -> bool:
+        """Whether what is still coming is a body that may be long, and it is coming."""
+        is_long = self.conn.their_state is h11.SEND_BODY and self.scope["path"] in self._routes
+        return is_long and self._received_bytes >= PROGRESS_BYTES
+
     def _too_late(self) -> None:
-        if self._phase is Phase.RECEIVING and not self.transport.is_closing():
+        if self._phase is Phase.RECEIVING and self._is_getting_on():
+            self._enter(Phase.RECEIVING, PROGRESS_S)
+        elif self._phase is Phase.RECEIVING and not self.transport.is_closing():
             self._refuse(408)
         else:
             self.transport.abort()
@@ -188,69 +209,3 @@ def _plain_answer(status: int) -> bytes:
     phrase = HTTPStatus(status).phrase
     head = f"HTTP/1.1 {status} {phrase}\r\nContent-Type: text/plain\r\nContent-Length: {len(phrase) + 1}\r\nConnection: close\r\n\r\n"
     return f"{head}{phrase}\n".encode("ascii")
-
-
-class BoundedApp:
-    """The application behind a bound on request bodies and behind a net for its bugs.
-
-    Too much of a body raises HTTPException(413) where the application reads it, so that it can show a page of its own. An answer that is
-    given before the whole body was read closes the connection: the rest is never read, so it can never be taken for a request.
-    """
-
-    def __init__(self, app: ASGIApp, body_bytes: int, journal: Journal) -> None:
-        self._app = app
-        self._body_bytes = body_bytes
-        self._journal = journal
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = _Body(scope, receive, send, self._body_bytes)
-        try:
-            await self._app(scope, body.receive, body.send)
-        except ClientDisconnect:
-            pass
-        except HTTPException as refused:
-            await body.answer(refused.status_code)
-        except Exception as bug:
-            self._journal.bug(bug)  # the pages answer their own bugs (web/middleware.py); this is the net below them
-            await body.answer(500)
-
-
-class _Body:
-    """One request's body on its way in, and the answer on its way out."""
-
-    def __init__(self, scope: Scope, receive: Receive, send: Send, limit_bytes: int) -> None:
-        headers = dict(scope["headers"])
-        self._announced_bytes = int(headers.get(b"content-length", b"0"))
-        self._is_complete = self._announced_bytes == 0 and b"transfer-encoding" not in headers
-        self._left_bytes = limit_bytes
-        self._receive = receive
-        self._send = send
-        self._is_answered = False
-
-    async def receive(self) -> Message:
-        if self._announced_bytes > self._left_bytes:
-            raise HTTPException(413)
-        message = await self._receive()
-        if message["type"] == "http.request":
-            size_bytes = len(message.get("body", b""))
-            self._left_bytes -= size_bytes
-            self._announced_bytes = max(0, self._announced_bytes - size_bytes)
-            if self._left_bytes < 0:
-                raise HTTPException(413)
-            self._is_complete = not message.get("more_body", False)
-        return message
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self._is_answered = True
-            if not self._is_complete:
-                message = {**message, "headers": [*message.get("headers", []), (b"connection", b"close")]}
-        await self._send(message)
-
-    async def answer(self, status: int) -> None:
-        """A last word if the application said none."""
-        if self._is_answered:
-            return
-        text = HTTPStatus(status).phrase.encode() + b"\n"
-        await self.send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"text/plain")]})
-        await self.send({"type": "http.response.body", "body": text})

@@ -8,12 +8,14 @@ sent.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import h11
 
 _END = re.compile(rb"\n\r?\n")
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n|\x00")
+_TARGET = re.compile(rb"[A-Z]{1,10} ([!-~]{1,100}) HTTP/1\.1\r\n")
 _LENGTH = re.compile(rb"[0-9]{1,12}")
 
 
@@ -37,10 +39,15 @@ class BadHead:
     text: str
 
 
-def fault(head: bytes, limits: HeadLimits) -> BadHead | None:
-    """What is wrong with `head` (request line to the blank line, both included), or None if h11 may read it."""
+def fault(head: bytes, limits: HeadLimits, *, is_whole: bool = True) -> BadHead | None:
+    """What is wrong with `head` (request line to the blank line, both included), or None if h11 may read it.
+
+    Of a part, `is_whole` being False, only the size is looked at.
+    """
     if len(head) > limits.head_bytes:
         return BadHead(431, "request header too large")
+    if not is_whole:
+        return None
     if _BARE.search(head):
         return BadHead(400, "line ends are CR LF")  # RFC 9112 section 2.2
     request, *fields = head[:-4].split(b"\r\n")
@@ -75,9 +82,11 @@ def _values(fields: list[bytes], name: bytes) -> list[bytes]:
 class StrictConnection(h11.Connection):
     """h11's server side that looks at each head before h11 does. `refused` tells after a RemoteProtocolError what to answer."""
 
-    def __init__(self, limits: HeadLimits) -> None:
-        super().__init__(h11.SERVER, limits.head_bytes)
+    def __init__(self, limits: HeadLimits, wide: Mapping[str, HeadLimits] | None = None) -> None:
+        """`wide`: other bounds for requests to these paths."""
         self._limits = limits
+        self._wide = {path.encode("ascii"): other for path, other in (wide or {}).items()}
+        super().__init__(h11.SERVER, max(each.head_bytes for each in (limits, *self._wide.values())))
         self.refused = BadHead(400, "not HTTP")
 
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
@@ -94,7 +103,11 @@ class StrictConnection(h11.Connection):
     def _look_at_head(self) -> None:
         waiting, _ = self.trailing_data
         end = _END.search(waiting)
-        bad = fault(waiting[: end.end()], self._limits) if end else None
+        bad = fault(waiting[: end.end()] if end else waiting, self._limits_for(waiting), is_whole=end is not None)
         if bad is not None:
             self.refused = bad
             raise h11.RemoteProtocolError(bad.text, bad.status)
+
+    def _limits_for(self, waiting: bytes) -> HeadLimits:
+        target = _TARGET.match(waiting)
+        return self._wide.get(target[1], self._limits) if target else self._limits

@@ -1,5 +1,4 @@
-"""SMTP at the socket: submission for people who are logged in, and port 25, which takes nothing yet because this relay does not speak to
-others so far (docs/architecture.md, "Room for federation")."""
+"""Submission at the socket: SMTP for people of this relay, who log in. Other relays come in at smtp_relay.py."""
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -9,13 +8,13 @@ from razdar.model.address import parse_address
 from razdar.model.verdict import ACCEPT, Refusal, Verdict
 from razdar.ports.crew import CrewBusy
 from razdar.ports.store import StoreFull, StoreUnavailable
-from razdar.servers.connection import Connection
 from razdar.servers.memory import SMALL_BYTES
+from razdar.servers.smtp_line import SmtpLine
 from razdar.services.accounts import Accounts, Login
 from razdar.services.submit import Submit
 from razdar.wire.smtp import replies
-from razdar.wire.smtp.events import ContentOffered, Event, LoginOffered, MessageReceived, RecipientOffered, SenderOffered, TlsRequested
-from razdar.wire.smtp.session import Role, SmtpLimits, SmtpSession
+from razdar.wire.smtp.events import ContentOffered, Event, LoginOffered, MessageReceived, SenderOffered, TlsRequested
+from razdar.wire.smtp.session import Role, SmtpLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,30 +29,19 @@ class SmtpDesk:
     """Together with the wait for the rate (services/submit.py) below the 60 s of the client: waiting costs it none of its tries."""
 
 
-class SmtpConnection(Connection):
-    """One SMTP client."""
+class SmtpConnection(SmtpLine):
+    """One client of a person."""
 
-    engine: SmtpSession
-
-    def __init__(self, desk: SmtpDesk, role: Role, *shared: Any) -> None:
-        super().__init__(*shared)
+    def __init__(self, desk: SmtpDesk, *shared: Any) -> None:
+        super().__init__(desk.hostname, desk.limits, Role.SUBMISSION, *shared)
         self._desk = desk
-        self._role = role
         self._login: Login | None = None
         self._is_within_rate = False
         self._unwatch: Callable[[], None] | None = None
 
-    def make_engine(self, is_tls: bool) -> SmtpSession:
-        return SmtpSession(role=self._role, hostname=self._desk.hostname, limits=self._desk.limits, is_tls=is_tls)
-
     @property
     def account(self) -> bytes | None:
         return self._login.account if self._login is not None else None
-
-    @property
-    def held_bytes(self) -> int:
-        """A message on its way counts as a small one from the start, so that one that was let in can end."""
-        return max(self.engine.held_bytes, SMALL_BYTES if self.engine.is_receiving_content else 0)
 
     def next_step(self) -> Coroutine[Any, Any, None] | None:
         """Events that need no waiting are answered here; the first that does comes back as work."""
@@ -62,18 +50,6 @@ class SmtpConnection(Connection):
                 return self._wait_for(event)
             self.engine.answer(self._decide(event))
         return None
-
-    def take_output(self) -> bytes:
-        return self.engine.take_output()
-
-    def fail(self) -> None:
-        self.engine.fail()
-
-    def end(self, is_timeout: bool) -> None:
-        if is_timeout:
-            self.engine.time_out()
-        else:
-            self.engine.shut_down()
 
     # decisions that need no waiting
 
@@ -85,18 +61,9 @@ class SmtpConnection(Connection):
         return not (self._is_within_rate and self.reserve_now(SMALL_BYTES))
 
     def _decide(self, event: Event) -> Verdict:
-        login = self._login
-        if login is None:
-            return self._decide_for_stranger(event)
-        if isinstance(event, SenderOffered):
-            return self._desk.submit.check_sender(login, event.address)
+        if isinstance(event, SenderOffered) and self._login is not None:
+            return self._desk.submit.check_sender(self._login, event.address)
         return ACCEPT  # one bad recipient must not silence a group: services/deliver.py reports it
-
-    def _decide_for_stranger(self, event: Event) -> Verdict:
-        """Port 25. Recipients are refused alike whether they exist or not, so nobody can try names here."""
-        if isinstance(event, RecipientOffered):
-            return replies.NOT_LOCAL
-        return ACCEPT
 
     # decisions that wait for the store or for Argon2
 
@@ -139,14 +106,13 @@ class SmtpConnection(Connection):
         self.pump()
 
     def closed(self) -> None:
-        if self.engine.was_smuggled:
-            self._journal.count("smuggling.refused")
+        super().closed()
         if self._unwatch is not None:
             self._unwatch()
 
     async def _submit(self, event: MessageReceived) -> Verdict:
         if self._login is None:
-            return replies.NOT_LOCAL
+            return replies.AUTH_REQUIRED
         try:
             verdict = await self._desk.submit(self._login, event.envelope, event.content)
         except StoreFull:
