@@ -12,11 +12,11 @@ import sys
 from typing import Any
 
 import uvloop
-from bench.crowd import crowd, provision
+from bench.crowd import crowd, visit, welcome
 from bench.pairs import pairs, steady
 from bench.spec import Spec
 
-CASES = {"provision": provision, "pairs": pairs, "steady": steady, "crowd": crowd}
+CASES = {"visit": visit, "welcome": welcome, "pairs": pairs, "steady": steady, "crowd": crowd}
 LIMIT_S = 600.0
 """Whatever happens, a case ends."""
 

@@ -81,6 +81,28 @@ def _memory_of(process: int) -> int:
         return 0
 
 
+def written_bytes(roots: Iterable[int]) -> int:
+    """What these processes have made dirty in files so far, children that have ended included (write_bytes in proc(5)); 0 if unknown."""
+    total = 0
+    for process in family(roots):
+        try:
+            found = re.search(r"^write_bytes: (\d+)$", (PROC / str(process) / "io").read_text(), re.MULTILINE)
+        except OSError:
+            continue
+        total += int(found[1]) if found else 0
+    return total
+
+
+def device_written_bytes(folder: Path) -> int:
+    """What has gone to the device below `folder`, whoever wrote it, the journal included; 0 if it has none. Sync first."""
+    device = folder.stat().st_dev
+    try:
+        fields = Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/stat").read_text().split()
+    except OSError:
+        return 0
+    return int(fields[6]) * 512
+
+
 def facts(folder: Path) -> dict[str, str | int | float]:
     """What the reader of a result wants to know. `folder`: where the server's data lies."""
     cpuinfo = (PROC / "cpuinfo").read_text()

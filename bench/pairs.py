@@ -1,4 +1,4 @@
-"""Two cases with pairs of people: as many messages as go through, and twenty a second.
+"""Cases with pairs of people: as many messages as go through (small ones, or files of 10 MB), and twenty a second.
 
 Each sender writes to one receiver who waits in IDLE. A message is delivered when the receiver's fetch of it is complete; every number must
 arrive exactly once. Latency counts from the moment the message was due, even if the sender was still busy with the one before.
@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Any
 
 from bench.link import Receiver, Sender, Unexpected, any_certificate
-from bench.messages import Template
+from bench.messages import SIZE_BYTES, Template
 from bench.meter import Meter
 from bench.spec import Spec
 
@@ -50,7 +50,7 @@ class Pair:
 @asynccontextmanager
 async def _waiting(spec: Spec, post: Post) -> AsyncIterator[list[Pair]]:
     """All pairs are connected and the receivers wait. A failure of any of them ends the case."""
-    tls, count = any_certificate(), int(spec.options["pairs"])
+    tls, count, size = any_certificate(), int(spec.options["pairs"]), int(spec.options.get("size_bytes", SIZE_BYTES))
     people = spec.people[: 2 * count]
     made: list[Pair] = []
     async with asyncio.TaskGroup() as group:
@@ -58,7 +58,9 @@ async def _waiting(spec: Spec, post: Post) -> AsyncIterator[list[Pair]]:
         for (sender, password), (recipient, other) in zip(people[::2], people[1::2], strict=True):
             receiver = await Receiver.open(spec.server, tls, recipient, other, post.arrived)
             lives.append(group.create_task(receiver.live(await receiver.idle())))
-            made.append(Pair(await Sender.open(spec.server, tls, sender, password), receiver, Template(sender, [recipient]), recipient))
+            made.append(
+                Pair(await Sender.open(spec.server, tls, sender, password), receiver, Template(sender, [recipient], size), recipient)
+            )
         yield made
         for life in lives:
             life.cancel()
@@ -78,7 +80,7 @@ async def pairs(spec: Spec) -> dict[str, Any]:
 
     async with _waiting(spec, post) as made:
         post.expected = each * len(made)
-        reading = Meter(spec.server.processes)
+        reading = Meter(spec.server)
         async with asyncio.TaskGroup() as group:
             for index, pair in enumerate(made):
                 group.create_task(send_all(index * each, pair))
@@ -86,9 +88,11 @@ async def pairs(spec: Spec) -> dict[str, Any]:
         await post.complete.wait()
         used = reading.read()
     seconds = max(post.got_at.values()) - min(post.sent_at.values())
+    sorted_ms = post.latencies_ms()
     return used | {
         "messages": post.expected,
         "messages_per_s": post.expected / seconds,
+        "p50_ms": sorted_ms[len(sorted_ms) // 2],
         "acknowledged_per_s": post.expected / acknowledged_s,
         "messages_per_round": post.expected / sum(pair.receiver.rounds for pair in made),
         "server_cpu_ms_per_message": used["server_cpu_s"] * 1000 / post.expected,
@@ -107,7 +111,7 @@ async def steady(spec: Spec) -> dict[str, Any]:
             async with locks[turn]:
                 await made[turn].sender.send([made[turn].recipient], made[turn].template.numbered(number))
 
-        reading, start = Meter(spec.server.processes), monotonic()
+        reading, start = Meter(spec.server), monotonic()
         async with asyncio.TaskGroup() as group:
             for number in range(total):
                 due = start + number / pace

@@ -1,47 +1,58 @@
-"""The small benchmark: `./razdar bench [--quick] [--runs N] [--only pairs,steady,crowd] [--against CHECKOUT] …`
+"""The benchmark: `./razdar bench [--peer postfix-dovecot] [--quick] [--runs N] [--only pairs,steady,…] [--against CHECKOUT] …`
 
-Starts a relay as it is shipped, puts it under load from a process of its own over loopback, prints about twenty lines and keeps all numbers
-in bench/results. With `--against` a second checkout runs in turn with this one, case by case, so that both see the same machine.
-Bounded in count and time; it stops by itself. docs/performance.md says how to read the lines.
+Starts a relay as it is shipped, puts it under load from a process of its own over loopback, prints a table and keeps all numbers in
+bench/results. With `--peer postfix-dovecot` Razdar and a chatmail relay of Debian's packages are measured in turn, case by case, so that
+both see the same machine; with `--against` other checkouts are. Bounded in count and time; it stops by itself. docs/performance.md says
+how to read the lines.
 """
 
 import argparse
 import json
+import os
 import platform
 import resource
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from bench import machine
-from bench.spec import Spec
+from bench.chart import chart
+from bench.document import publish
+from bench.peer import NAME, PeerTarget
+from bench.plan import CASES, Sizes
+from bench.progress import Progress
 from bench.summary import summarise, table
 from bench.target import RAISED, RazdarTarget, Target, scratch
+from tests.lab.chatmail_peer import Unavailable, require, versions
 from tests.lab.relay import REPOSITORY
 
-CASES = ("pairs", "steady", "crowd")
-CASE_S = 700.0
+from razdar.cli.namespace import raise_loopback
+
+SMALL = ("pairs", "steady", "crowd")
+SIDE_BY_SIDE = ("pairs", "steady", "logins", "idle", "waiting", "large")
+QUICK = Sizes(messages=20, seconds=5, logins=32, connections=100, idle=100, fanouts=1, waiting=5_000, files=1, settle_s=0)
+INSIDE = "RAZDAR_BENCH_NAMESPACE"
+PREPARING = 1.0
+"""What getting ready is expected to take, in rounds."""
 
 
 def main(words: Sequence[str]) -> int:
     """0 when everything was measured."""
     chosen = _arguments(words)
-    _allow_many_files(2 * chosen.connections + 500)
-    targets: list[Target] = [RazdarTarget("this", profile=chosen.profile)]
-    targets += [RazdarTarget(_commit(checkout), checkout) for checkout in chosen.against]
+    if chosen.document:
+        publish(chosen.document, REPOSITORY / "docs")
+        return 0
+    if chosen.peer and not _is_inside(words):
+        return 1
+    _allow_many_files(2 * max(chosen.sizes.idle, chosen.sizes.connections) + 500)
     facts = machine.facts(scratch())
     print(", ".join(f"{name} {value}" for name, value in facts.items()))
     print("raised for the benchmark: " + ", ".join(f"{name}={value}" for name, value in RAISED.items()))
-    results: dict[str, dict[str, list[dict[str, Any]]]] = {target.name: {case: [] for case in chosen.only} for target in targets}
-    for number in range(chosen.runs):
-        for case in chosen.only:
-            # Whoever comes first in one run comes last in the next.
-            for target in targets if number % 2 == 0 else targets[::-1]:
-                print(f"run {number + 1} of {chosen.runs}: {case}, {target.name} …", file=sys.stderr, flush=True)
-                results[target.name][case].append(measure(target, case, chosen))
+    results = measure(_targets(chosen), chosen.only, chosen.sizes, chosen.runs)
     summaries = {name: summarise(runs) for name, runs in results.items()}
     print("\n".join(table(summaries)))
     if chosen.keep:
@@ -51,43 +62,81 @@ def main(words: Sequence[str]) -> int:
 
 def _arguments(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="razdar bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="one short run of each case, about half a minute; nothing is kept")
-    parser.add_argument("--runs", type=int, default=5, help="medians are of so many runs (default 5)")
-    parser.add_argument("--only", default=",".join(CASES), type=lambda text: text.split(","), help="cases, with commas between")
-    parser.add_argument("--pairs", type=int, default=20, help="pairs of people in pairs and steady (default 20)")
-    parser.add_argument("--messages", type=int, default=100, help="messages of each sender in pairs (default 100)")
-    parser.add_argument("--seconds", type=int, default=30, help="length of steady (default 30)")
-    parser.add_argument("--connections", type=int, default=1000, help="people in crowd (default 1000)")
-    parser.add_argument("--fanouts", type=int, default=3, help="messages to all of them (default 3)")
+    normal = Sizes()
+    parser.add_argument("--peer", choices=[NAME], help="measure that one in turn with Razdar; needs Debian 12, its packages and root")
+    parser.add_argument("--quick", action="store_true", help="one short round of each case; nothing is kept")
+    parser.add_argument("--runs", type=int, default=5, help="medians are of so many rounds (default 5)")
+    parser.add_argument("--only", type=lambda text: text.split(","), help=f"cases, with commas between: {', '.join(CASES)}")
+    for name, what in _SIZES.items():
+        parser.add_argument(f"--{name}", type=int, default=getattr(normal, name), help=f"{what} (default {getattr(normal, name)})")
     parser.add_argument("--against", type=Path, action="append", default=[], metavar="CHECKOUT", help="measure that one, too")
     parser.add_argument("--profile", type=Path, metavar="FILE", help="cProfile of the event loop; nothing is kept")
+    parser.add_argument("--document", type=Path, metavar="FILE", help="only put the numbers of that kept run into docs/performance.md")
     chosen = parser.parse_args(words)
     chosen.keep = not (chosen.quick or chosen.profile)
-    if chosen.quick:
-        chosen.runs, chosen.messages, chosen.seconds, chosen.connections, chosen.fanouts = 1, 30, 6, 200, 1
+    chosen.runs = 1 if chosen.quick else chosen.runs
+    chosen.only = chosen.only or (SIDE_BY_SIDE if chosen.peer else SMALL)
+    chosen.sizes = QUICK if chosen.quick else Sizes(**{name: getattr(chosen, name) for name in _SIZES})
     if unknown := set(chosen.only) - set(CASES):
         parser.error(f"no such case: {', '.join(unknown)}")
     return chosen
 
 
-def measure(target: Target, case: str, chosen: argparse.Namespace) -> dict[str, Any]:
-    """One case against a fresh server."""
-    count = chosen.connections + 1 if case == "crowd" else 2 * chosen.pairs
-    options = {"pairs": chosen.pairs, "messages": chosen.messages, "seconds": chosen.seconds, "per_second": 20, "fanouts": chosen.fanouts}
-    with target:
-        people = target.people(count)
-        _generate(Spec("provision", target.server(), people))
-        if case == "crowd":
-            target.restart()
-        return _generate(Spec(case, target.server(), people, options))
+_SIZES = {
+    "pairs": "pairs of people in pairs and steady",
+    "messages": "messages of each sender in pairs",
+    "seconds": "length of steady",
+    "logins": "people in logins",
+    "idle": "connections in idle",
+    "connections": "people in crowd and waiting",
+    "fanouts": "messages to all of them",
+    "waiting": "entries in their mailboxes before that, in waiting",
+    "files": "files of each of four senders in large",
+}
 
 
-def _generate(spec: Spec) -> dict[str, Any]:
-    """What the load generator measured; it runs in a process of its own."""
-    command = [sys.executable, "-m", "bench.load"]
-    done = subprocess.run(command, input=spec.to_json(), stdout=subprocess.PIPE, text=True, cwd=REPOSITORY, timeout=CASE_S, check=True)
-    measured: dict[str, Any] = json.loads(done.stdout)
-    return measured
+def _is_inside(words: Sequence[str]) -> bool:
+    """Whether this process is in a network namespace of its own; becomes one that is, if it can.
+
+    The packages come first: inside there is no network.
+    """
+    if os.environ.get(INSIDE):
+        raise_loopback()
+        return True
+    try:
+        require()
+    except Unavailable as reason:
+        print(f"--peer {NAME} cannot run here: {reason}", file=sys.stderr)
+        return False
+    own = ["unshare", "--mount", "--net", *([] if os.getuid() == 0 else ["--user", "--map-root-user", "--map-auto"])]
+    sys.stdout.flush()
+    return os.execvpe("unshare", [*own, sys.executable, "-m", "bench.run", *words], os.environ | {INSIDE: "1"})
+
+
+def _targets(chosen: argparse.Namespace) -> list[Target]:
+    targets: list[Target] = [RazdarTarget("razdar" if chosen.peer else "this", profile=chosen.profile)]
+    targets += [RazdarTarget(_commit(checkout), checkout) for checkout in chosen.against]
+    return [*targets, PeerTarget()] if chosen.peer else targets
+
+
+def measure(targets: Sequence[Target], cases: Sequence[str], sizes: Sizes, rounds: int) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """Server → case → what each round found."""
+    results: dict[str, dict[str, list[dict[str, Any]]]] = {target.name: {case: [] for case in cases} for target in targets}
+    progress = Progress(sum(CASES[case].seconds(sizes) * (rounds + PREPARING) * len(targets) for case in cases))
+    for case in (CASES[name] for name in cases):
+        with ExitStack() as stack:
+            for target in targets:
+                progress.begin(f"{case.name}: {target.name} gets ready")
+                case.prepare(stack.enter_context(target), sizes)
+                progress.done(case.seconds(sizes) * PREPARING)
+            for number in range(rounds):
+                # Whoever comes first in one round comes last in the next.
+                for target in targets if number % 2 == 0 else targets[::-1]:
+                    progress.begin(f"{case.name}: {target.name}, round {number + 1} of {rounds}")
+                    results[target.name][case.name].append(case.measure(target, sizes, number))
+                    progress.done(case.seconds(sizes))
+    progress.end()
+    return results
 
 
 def _allow_many_files(count: int) -> None:
@@ -99,19 +148,20 @@ def _allow_many_files(count: int) -> None:
 
 def _keep(chosen: argparse.Namespace, facts: dict[str, Any], results: dict[str, Any], summaries: dict[str, Any]) -> str:
     commit = _commit(REPOSITORY)
-    asked = {name: value for name, value in vars(chosen).items() if isinstance(value, int) and not isinstance(value, bool)}
     document = {
         "date": time.strftime("%Y-%m-%d"),
         "commit": commit,
         "machine": facts | {"system": platform.system()},
+        "peer": list(versions()) if chosen.peer else [],
         "raised": RAISED,
-        "asked": asked,
+        "asked": {"runs": chosen.runs} | {name: getattr(chosen, name) for name in _SIZES},
         "summary": summaries,
         "runs": results,
     }
     file = Path(__file__).parent / "results" / f"{time.strftime('%Y-%m-%d-%H%M')}-{commit.partition('+')[0]}.json"
     file.parent.mkdir(exist_ok=True)
     file.write_text(json.dumps(document, indent=1) + "\n")
+    file.with_suffix(".svg").write_text(chart(summaries))
     return str(file.relative_to(REPOSITORY))
 
 

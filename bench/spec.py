@@ -11,12 +11,16 @@ from typing import Self
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where the clients connect, and which processes count as the server's (with all that descend from them)."""
+    """Where the clients connect, and which processes count as the server's (with all that descend from them).
+
+    `folder` is where its data lies; the device below it is asked how much was written.
+    """
 
     host: str
     imaps: int
     submissions: int
     processes: Sequence[int]
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,10 @@ A relay runs as it is shipped (fsync, hardening, TLS on loopback) on a real disk
 Only the limits that would refuse a benchmark's senders are raised, and the results say so.
 """
 
+import os
 import random
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -22,21 +24,33 @@ RAISED = {"send_per_minute": 1_000_000, "send_burst": 1_000_000}
 
 
 class Target(Protocol):
-    """A server that runs from `__enter__` to `__exit__`."""
+    """A server with a place from `__enter__` to `__exit__`. It runs between `start` and `stop`, as often as need be, on the same data."""
 
     name: str
 
     def __enter__(self) -> Self: ...
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
 
+    def start(self) -> None:
+        """A fresh process; everything answers."""
+
+    def stop(self) -> None:
+        """Ended, and nothing is on its way."""
+
     def server(self) -> Server:
-        """Where it is now; another one after `restart`."""
+        """Where it is now; another one after the next start."""
 
     def people(self, count: int) -> Sequence[tuple[str, str]]:
         """So many accounts, always the same ones; addresses and passwords."""
 
-    def restart(self) -> None:
-        """A fresh process on the same data."""
+    def fill(self, messages: int) -> None:
+        """So many messages more wait in every mailbox that is used. The server has stopped."""
+
+
+def strangers(count: int, domain: str) -> Sequence[tuple[str, str]]:
+    """Always the same names."""
+    rng = random.Random(1)
+    return [(f"{rng.randbytes(6).hex()}@{domain}", rng.randbytes(11).hex()) for _ in range(count)]
 
 
 class _Process(Relay):
@@ -64,34 +78,39 @@ class RazdarTarget:
         self._folder = Path(tempfile.mkdtemp(prefix="run-", dir=scratch()))
         self._relay = _Process(self._folder, settings=RAISED)
         self._relay.checkout, self._relay.profile = self.checkout, self.profile
-        try:
-            self._relay.start()
-        except BaseException:
-            self._relay.kill()
-            shutil.rmtree(self._folder, ignore_errors=True)
-            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
-            if kind is not None:
+            if kind is not None and self._relay.process is not None:
                 print(self._relay.output()[-2000:], file=sys.stderr)
             self._relay.__exit__(kind, error, trace)
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
 
+    def start(self) -> None:
+        try:
+            self._relay.start()
+        except BaseException:
+            self._relay.kill()
+            raise
+
+    def stop(self) -> None:
+        self._relay.stop()
+
     def server(self) -> Server:
         process = self._relay.process
-        assert process is not None, "entered"
-        return Server(self._relay.bind, self._relay.port("imaps"), self._relay.port("submissions"), [process.pid])
+        assert process is not None, "started"
+        ports = self._relay.port("imaps"), self._relay.port("submissions")
+        return Server(self._relay.bind, *ports, [process.pid], str(self._folder))
 
     def people(self, count: int) -> Sequence[tuple[str, str]]:
-        rng = random.Random(1)
-        return [(f"{rng.randbytes(6).hex()}@{self._relay.name}", rng.randbytes(11).hex()) for _ in range(count)]
+        return strangers(count, self._relay.name)
 
-    def restart(self) -> None:
-        self._relay.stop()
-        self._relay.start()
+    def fill(self, messages: int) -> None:
+        command = [sys.executable, "-m", "bench.store_fill", str(self._relay.data), str(messages)]
+        environment = os.environ | {"PYTHONPATH": f"{self.checkout / 'src'}:{REPOSITORY}"}
+        subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
 
 
 def scratch() -> Path:

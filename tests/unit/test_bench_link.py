@@ -1,11 +1,10 @@
-"""The benchmark's own clients and numbers: an answer is complete where it is, however the bytes were cut, and medians are medians."""
+"""The benchmark's own clients: an answer is complete where it is, however the bytes were cut; a message is known by its number."""
 
 import pytest
 from bench.link import lines, tagged
 from bench.messages import Template
 from bench.pairs import Post
 from bench.spec import Server, Spec
-from bench.summary import summarise, table
 
 FETCHED = b"* 1 FETCH (UID 7 BODY[] {9}\r\nA1 no OK\r\n)\r\nA12 OK FETCH completed\r\n"
 
@@ -50,11 +49,3 @@ def test_a_message_that_comes_twice_ends_the_run() -> None:
 def test_a_load_travels_as_json() -> None:
     spec = Spec("pairs", Server("127.0.0.1", 993, 465, [1]), [("a@example.org", "secret")], {"pairs": 1})
     assert Spec.from_json(spec.to_json()) == spec
-
-
-def test_results_are_medians_with_their_spread() -> None:
-    fanouts = [{"last_s": 0.1}, {"last_s": 0.3}]
-    summary = summarise({"pairs": [{"messages_per_s": n} for n in (3.0, 1.0, 2.0)], "crowd": [{"fanouts": fanouts}]})
-    assert summary["pairs"]["messages_per_s"] == {"median": 2.0, "low": 1.0, "high": 3.0}
-    assert summary["fanout"]["last_s"]["median"] == 0.2
-    assert any("2.0 (1.0 to 3.0) messages/s" in line for line in table({"this": summary}))

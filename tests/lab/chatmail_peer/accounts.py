@@ -3,7 +3,7 @@
 An account comes into being at its first login, with a SHA-512-crypt hash in a file of its own. Everything else that is set is noted and
 forgotten. Dovecot's documentation describes the protocol: one line per request, fields with tabs, an answer to look-ups and commits only.
 
-    python accounts.py MAIL_FOLDER DOMAIN FIRST_ID < LISTENING_SOCKET      (FIRST_ID 0: all accounts belong to the same user)
+    python accounts.py MAIL_FOLDER DOMAIN FIRST_ID < LISTENING_SOCKET      (FIRST_ID 0: all sessions have the same user id)
 """
 
 import asyncio
@@ -56,35 +56,32 @@ class Accounts:
             password, address = fields(key.removeprefix("shared/passdb/"))
             known = self.entry(address) or self.create(address, password)
         elif key.startswith("shared/userdb/"):
-            known = self.entry(fields(key.removeprefix("shared/userdb/"))[0])
+            service, _, address = key.removeprefix("shared/userdb/").partition("/")
+            known = self.entry(fields(address)[0], service)
         return "O" + json.dumps(known) if known else "N"
 
-    def entry(self, address: str) -> dict[str, str] | None:
+    def entry(self, address: str, service: str = "") -> dict[str, str] | None:
+        """What Dovecot wants to know of the account. An IMAP session may have a user id of its own, deliveries never have."""
         home = self._folder / address
         try:
-            owner, password = (home / "password").read_text().split()
+            number, password = (home / "password").read_text().split()
         except FileNotFoundError:
             return None
+        owner = number if self._first_id and service == "imap" else "vmail"
         return {"uid": owner, "gid": "vmail", "home": str(home), "password": "{SHA512-CRYPT}" + password}
 
     def create(self, address: str, password: str) -> dict[str, str] | None:
+        """The account is there, and its group may write in it. None: no such address can be here."""
         local, _, domain = address.partition("@")
         if domain != self._domain or "/" in address or not local:
             return None
-        owner = str(self._first_id + self._count) if self._first_id else "vmail"
-        self.add(address, owner, sha512_crypt(password))
-        return self.entry(address)
-
-    def add(self, address: str, owner: str, crypted: str) -> None:
-        """The account is there, its folder belongs to its owner."""
-        home, group = self._folder / address, self._group()
+        home, vmail = self._folder / address, self._folder.stat().st_gid
         home.mkdir()
-        os.chown(home, int(owner) if owner.isdecimal() else group, group)
-        (home / "password").write_text(f"{owner} {crypted}")
+        os.chown(home, vmail, vmail)
+        home.chmod(0o2770)
+        (home / "password").write_text(f"{self._first_id + self._count} {sha512_crypt(password)}")
         self._count += 1
-
-    def _group(self) -> int:
-        return self._folder.stat().st_gid
+        return self.entry(address)
 
 
 async def serve(listening: socket.socket, accounts: Accounts) -> None:

@@ -7,27 +7,29 @@ from a real chatmail relay is told in docs/performance.md; every difference that
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tests.lab.chatmail_peer import dovecot
+from tests.lab.chatmail_peer.dovecot import MESSAGE_BYTES
+
 USERS: Mapping[str, int] = {"postfix": 60001, "postdrop": 60002, "dovecot": 60003, "dovenull": 60004, "vmail": 60005, "opendkim": 60006}
 """Known inside only. Each has a group of the same number."""
 SELECTOR = "opendkim"
-MESSAGE_BYTES = 31_457_280
-DICT = "/run/peer/dict.sock"
 ACCOUNT_IDS = 10_000
-"""First of the numbers that accounts get as user ids where one id may not have enough inotify instances (inotify(7))."""
+"""First of the user ids that IMAP sessions get, one for each account, where one id may not have enough inotify instances (inotify(7)). All
+are in the group vmail, which may write in every maildir, and deliveries are made as vmail: so Dovecot shares the file of a message
+between its recipients by hard links, as on a chatmail relay."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
     """What may differ from peer to peer.
 
-    `verify`: certificates of other servers must be good; `logs`: write them; `account_ids`: every account has a user id of its own.
+    `verify`: certificates of other servers must be good; `logs`: write them.
     """
 
     domain: str
     bind: str
     verify: bool = False
     logs: bool = True
-    account_ids: bool = False
 
 
 def files(wishes: Wishes) -> dict[str, str]:
@@ -43,9 +45,9 @@ def files(wishes: Wishes) -> dict[str, str]:
         "postfix/submission_headers": _rules(("Received", "X-Originating-IP", "X-Mailer", "User-Agent"))
         + "/^Subject:/ REPLACE Subject: [...]\n",
         "postfix/delivery_headers": _rules(("DKIM-Signature", "Authentication-Results", "Received")),
-        "dovecot/dovecot.conf": _dovecot(wishes),
-        "dovecot/accounts.conf": _ACCOUNTS,
-        "dovecot/notify.lua": _NOTIFY,
+        "dovecot/dovecot.conf": dovecot.main(wishes.domain, wishes.bind, wishes.logs),
+        "dovecot/accounts.conf": dovecot.ACCOUNTS,
+        "dovecot/notify.lua": dovecot.NOTIFY,
         "opendkim.conf": _opendkim(wishes.domain),
         "dkimkeys/KeyTable": f"{SELECTOR}._domainkey.{wishes.domain} {wishes.domain}:{SELECTOR}:/mnt/keys/dkim.pem\n",
         "dkimkeys/SigningTable": f"*@{wishes.domain} {SELECTOR}._domainkey.{wishes.domain}\n",
@@ -166,139 +168,6 @@ showq unix n - n - - showq
 proxywrite unix - - n - 1 proxymap
 postlog unix-dgram n - n - 1 postlogd
 {chr(10).join(lines)}
-"""
-
-
-def _dovecot(wishes: Wishes) -> str:
-    """Dovecot 2.3. Devices in IDLE are hibernated after 30 s, new mail is written without fsync: both as a chatmail relay has it."""
-    log = "/mnt/log/dovecot.log" if wishes.logs else "/dev/null"
-    lmtp = "" if wishes.account_ids else "  user = vmail\n"  # each mailbox of an id of its own: only root may write to all
-    return f"""listen = {wishes.bind}
-protocols = imap lmtp
-base_dir = /run/dovecot
-state_dir = /mnt/dovecot
-log_path = /mnt/log/dovecot-errors.log
-info_log_path = {log}
-auth_mechanisms = plain
-auth_username_chars = abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567890.-_@[]
-default_client_limit = 20000
-mail_server_admin = mailto:admin@{wishes.domain}
-mail_plugins = zlib quota
-imap_capability = +XDELTAPUSH XCHATMAIL
-mail_temp_dir = /mnt/temporary
-mail_location = maildir:/mnt/mail/%u
-mail_cache_max_size = 500K
-mail_uid = vmail
-mail_gid = vmail
-mail_privileged_group = vmail
-mail_attribute_dict = proxy:{DICT}:metadata
-imap_hibernate_timeout = 30s
-lmtp_add_received_header = no
-ssl = required
-ssl_cert = </mnt/keys/certificate.pem
-ssl_key = </mnt/keys/key.pem
-ssl_dh = </usr/share/dovecot/dh.pem
-ssl_min_protocol = TLSv1.3
-ssl_prefer_server_ciphers = yes
-passdb {{
-  driver = dict
-  args = /etc/dovecot/accounts.conf
-}}
-userdb {{
-  driver = dict
-  args = /etc/dovecot/accounts.conf
-}}
-namespace inbox {{
-  inbox = yes
-}}
-protocol imap {{
-  mail_plugins = $mail_plugins imap_quota last_login
-  imap_metadata = yes
-}}
-protocol lmtp {{
-  mail_plugins = $mail_plugins mail_lua notify push_notification push_notification_lua
-  mail_fsync = never
-}}
-plugin {{
-  last_login_dict = proxy:{DICT}:lastlogin
-  last_login_precision = s
-  zlib_save = gz
-  quota = maildir:User quota
-  quota_max_mail_size = {MESSAGE_BYTES}
-  quota_grace = 0
-  quota_rule = *:storage=500M
-  push_notification_driver = lua:file=/etc/dovecot/notify.lua
-}}
-service imap {{
-  process_limit = 10000
-  extra_groups = $default_internal_group
-  unix_listener imap-master {{
-    user = $default_internal_user
-  }}
-}}
-service imap-hibernate {{
-  unix_listener imap-hibernate {{
-    mode = 0660
-    group = $default_internal_group
-  }}
-}}
-service imap-login {{
-  service_count = 0
-  vsz_limit = 1G
-  process_min_avail = 10
-  inet_listener imap {{
-    port = 143
-  }}
-  inet_listener imaps {{
-    port = 993
-    ssl = yes
-  }}
-}}
-service lmtp {{
-{lmtp}  unix_listener /mnt/spool/private/dovecot-lmtp {{
-    user = postfix
-    group = postfix
-    mode = 0600
-  }}
-}}
-service auth {{
-  unix_listener /mnt/spool/private/auth {{
-    user = postfix
-    group = postfix
-    mode = 0660
-  }}
-}}
-service auth-worker {{
-  user = vmail
-}}
-service anvil {{
-  unix_listener anvil-auth-penalty {{
-    mode = 0
-  }}
-}}
-"""
-
-
-_ACCOUNTS = f"""uri = proxy:{DICT}:auth
-iterate_disable = yes
-default_pass_scheme = plain
-password_key = passdb/%Ew"%Eu
-user_key = userdb/%Eu
-"""
-
-_NOTIFY = """function dovecot_lua_notify_begin_txn(user)
-  return user
-end
-function dovecot_lua_notify_event_message_new(user, event)
-  local folder = user:mailbox(event.mailbox)
-  folder:sync()
-  if event.from_address ~= user.username then
-    folder:metadata_set("/private/messagenew", "")
-  end
-  folder:free()
-end
-function dovecot_lua_notify_end_txn(user, success)
-end
 """
 
 

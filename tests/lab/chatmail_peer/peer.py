@@ -55,6 +55,11 @@ def _namespaces() -> list[str]:
     return own
 
 
+def first_id() -> int:
+    """See `configuration.ACCOUNT_IDS`; 0 where the limit is as high as a chatmail relay sets it."""
+    return configuration.ACCOUNT_IDS if int(INOTIFY.read_text()) < ENOUGH_INSTANCES else 0
+
+
 @dataclass
 class ChatmailPeer:
     """`domain` is that of its addresses, `bind` an IPv4 address.
@@ -72,15 +77,8 @@ class ChatmailPeer:
 
     def __post_init__(self) -> None:
         self._tree = require()
-        limit = int(INOTIFY.read_text())
-        ids = limit < ENOUGH_INSTANCES
-        self._wishes = configuration.Wishes(self.domain, self.bind, self.trusted is not None, self.logs, ids)
+        self._wishes = configuration.Wishes(self.domain, self.bind, self.trusted is not None, self.logs)
         self._make_folder()
-
-    @property
-    def account_ids(self) -> bool:
-        """Whether every account has a user id of its own, because the host allows one id too few inotify instances."""
-        return self._wishes.account_ids
 
     @property
     def mail(self) -> Path:
@@ -110,7 +108,7 @@ class ChatmailPeer:
     def start(self) -> Self:
         """All ports greet."""
         program = [sys.executable, "-S", "-E", str(_HERE / "inside.py"), str(self._tree), str(self.folder), str(_HERE / "accounts.py")]
-        program += [self.domain, str(configuration.ACCOUNT_IDS if self._wishes.account_ids else 0)]
+        program += [self.domain, str(first_id())]
         with (self.folder / "output.txt").open("ab") as output:
             self.process = subprocess.Popen([*_namespaces(), *program], stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT)
         end = time.monotonic() + READY_S
