@@ -227,7 +227,9 @@ def _proc(folder: Path, *, files: str = "131072", memory_kib: int = 8 * 2**20, s
         ({}, "fine", "131072"),
         ({"files": "4096"}, "note", "2896 connections"),
         ({"files": "unlimited"}, "fine", "unlimited"),
-        ({"memory_kib": 512 * 1024}, "note", "6144 connections"),
+        ({"memory_kib": 512 * 1024}, "note", "set memory_bytes = 67108864, outgoing_bytes = 67108864, connections = 6241."),
+        ({"memory_kib": 3 * 2**20 // 2}, "fine", "suffices"),
+        ({"memory_kib": 5 * 2**18}, "note", "1461 MiB of memory are needed, and the machine has 1280; set"),
         ({"swap": True}, "note", "LimitMEMLOCK"),
         ({"swap": True, "locked": "unlimited"}, "fine", ""),
     ],
@@ -235,6 +237,14 @@ def _proc(folder: Path, *, files: str = "131072", memory_kib: int = 8 * 2**20, s
 def test_limits_of_the_running_relay(tmp_path: Path, machine: dict[str, Any], level: str, word: str) -> None:
     levels, words = seen(limits.examine(Settings(), 7, _proc(tmp_path, **machine)))
     assert (levels, word in words) == ([level], True)
+
+
+@pytest.mark.parametrize("total_mib", [200, 256, 512, 1024, 4096])
+def test_what_is_advised_fits(total_mib: int) -> None:
+    better = limits.fitting(Settings(), total_mib * 2**20)
+    assert limits.needed_bytes(better) <= total_mib * 2**20
+    assert better.connections >= 100
+    assert limits.fitting(better, total_mib * 2**20) == better
 
 
 def test_the_files_that_are_not_for_people_are_counted_as_the_relay_counts_them() -> None:

@@ -3,6 +3,7 @@
 import re
 import resource
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from razdar.checkup.finding import Finding, fine, note
@@ -11,8 +12,11 @@ from razdar.settings import Settings
 _ABOUT = "limits"
 FILES_FOR_OTHERS = 1_200
 """As in app/running.py: pages, ports, store."""
-CONNECTION_BYTES = 65_536
+CONNECTION_BYTES = 43_008
+"""Of one idle TLS connection, measured: 38 to 42 KiB (docs/performance.md)."""
 BASE_BYTES = 128 * 2**20
+"""Measured 60 MiB after the start; the caches of store, logins and addresses take the rest when they are full."""
+_MESSAGES_LOW = 1_048_576
 _UNLIMITED = "unlimited"
 
 
@@ -53,13 +57,38 @@ def _files(files: int | None, settings: Settings) -> Iterator[Finding]:
 def _memory(settings: Settings, proc: Path) -> Iterator[Finding]:
     match = re.search(r"^MemTotal: +(\d+) kB", _read(proc / "meminfo"), re.MULTILINE)
     total = int(match[1]) * 1024 if match else 0
-    if match and total < BASE_BYTES + settings.connections * CONNECTION_BYTES:
-        people = max(0, total - BASE_BYTES) // CONNECTION_BYTES
+    if match and total < needed_bytes(settings):
+        better = fitting(settings, total)
+        changes = [
+            f"{name} = {getattr(better, name)}"
+            for name in ("memory_bytes", "outgoing_bytes", "connections")
+            if getattr(better, name) != getattr(settings, name)
+        ]
+        need, have, todo = _mib(needed_bytes(settings)), _mib(total), "\u200e, ".join(changes)
         yield note(
             _ABOUT,
-            f"حافظهٔ دستگاه برای {people} اتصال است و connections برابر {settings.connections}؛ آن را به {people} برسانید.",
-            f"The machine's memory is enough for {people} connections, and connections is {settings.connections}; set it to {people}.",
+            f"اگر همهٔ اتصال‌ها پر و پیام‌های بزرگ در راه باشد {need} مبی‌بایت حافظه لازم است و دستگاه {have} دارد؛ "
+            f"بگذارید: \u200e{todo}\u200e.",
+            f"With every connection taken and large messages on their way {need} MiB of memory are needed, and the machine has {have}; "
+            f"set {', '.join(changes)}.",
         )
+
+
+def needed_bytes(settings: Settings) -> int:
+    """What the relay may take when everything is full."""
+    return BASE_BYTES + settings.connections * CONNECTION_BYTES + settings.memory_bytes + settings.outgoing_bytes
+
+
+def fitting(settings: Settings, total_bytes: int) -> Settings:
+    """Settings for a machine with so much memory: an eighth of it for messages on their way in and out each, the rest for people."""
+    part = max(_MESSAGES_LOW, total_bytes // 8 >> 20 << 20)
+    less = replace(settings, memory_bytes=min(settings.memory_bytes, part), outgoing_bytes=min(settings.outgoing_bytes, part))
+    people = (total_bytes - needed_bytes(replace(less, connections=0))) // CONNECTION_BYTES
+    return replace(less, connections=min(settings.connections, max(1, people)))
+
+
+def _mib(size_bytes: int) -> int:
+    return (size_bytes + 2**20 - 1) >> 20
 
 
 def _swap(may_lock: bool, proc: Path) -> Iterator[Finding]:
