@@ -81,6 +81,8 @@ class Settings:
 
     # other relays
     federation: bool = _setting(True, "mail goes to other relays and comes from them; false: this relay speaks to no other")
+    dns: bool = _setting(True, "names of other relays are looked up; false: only what `./razdar peer add` wrote down or is remembered")
+    dns_servers: tuple[str, ...] = _setting((), "whom to ask, addresses with a port if need be; empty: those of this machine")
     queue_known_days: int = _setting(
         60, "relay days that mail waits for a relay we have exchanged mail with: the longest cuts lasted weeks", low=1, high=3_000
     )
@@ -280,6 +282,8 @@ NEEDS_RESTART = frozenset(
         "http_idle_seconds",
         "http_linger_seconds",
         "federation",
+        "dns",
+        "dns_servers",
         "queue_lines",
         "reserve_bytes",
         "wal_bytes",

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "ports": {"model"},
     "vault": {"model"},
     "services": _BELOW_SERVICES - {"services"},
-    "adapters": {"model", "ports"},
+    "adapters": {"model", "ports", "wire", "policy"},
     "servers": _EDGE,
     "web": _EDGE | {"settings_fa", "servers"},
     "workers": _EDGE | {"servers"},
@@ -55,7 +55,7 @@ _IMPURE = {
     "sqlite3",
 }
 """Modules that touch the world; engines and policies get time, randomness and disk handed in."""
-_PACKAGE_OF = {"multipart": "python-multipart", "deltachat_rpc_client": "deltachat-rpc-client"}
+_PACKAGE_OF = {"dns": "dnspython", "multipart": "python-multipart", "deltachat_rpc_client": "deltachat-rpc-client"}
 
 
 def _files() -> list[Path]:

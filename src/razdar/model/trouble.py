@@ -96,6 +96,13 @@ def keys_incomplete(folder: Path) -> Trouble:
     )
 
 
+def dns_server_malformed(text: str) -> Trouble:
+    return Trouble(
+        f"«{text}» نشانی کارساز DNS نیست؛ در dns_servers نشانی IP بنویسید، اگر لازم است با درگاه: ‎192.0.2.1:53‎",
+        f"{text!r} is not the address of a DNS server; dns_servers takes IP addresses, with a port if need be: 192.0.2.1:53",
+    )
+
+
 def not_running(folder: Path) -> Trouble:
     return Trouble(
         f"هیچ رله‌ای با پوشهٔ {folder} در حال کار نیست؛ نخست ‎./razdar up‎ را اجرا کنید یا ‎--data DIR‎ را درست کنید.",
@@ -151,6 +158,13 @@ def owned_by_another(folder: Path, owner: str) -> Trouble:
 
 def file_not_written(file: Path, why: str) -> Trouble:
     return Trouble(f"{file} نوشته نشد: {why}.", f"{file} cannot be written: {why}.")
+
+
+def note_too_long() -> Trouble:
+    return Trouble(
+        "یادداشت دعوت بلند است؛ تا شصت حرف جا دارد.",
+        "The invitation's note is too long; it has room for 120 bytes, about 60 Persian letters.",
+    )
 
 
 def file_not_read(file: Path, why: str) -> Trouble:
