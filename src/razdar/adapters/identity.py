@@ -62,7 +62,12 @@ def open_identity(data: Path, domain: str, entropy: Entropy, *, change_name: boo
 
 def name_for_life(signing_key: Ed25519PrivateKey) -> str:
     """`<8 characters>.razdar.alt`, the same whenever it is made from the same key."""
-    digest = hashlib.sha256(b"razdar name 1\0" + signing_key.public_key().public_bytes_raw()).digest()
+    return name_of_key(signing_key.public_key().public_bytes_raw())
+
+
+def name_of_key(public_key: bytes) -> str:
+    """The same from the public half."""
+    digest = hashlib.sha256(b"razdar name 1\0" + public_key).digest()
     return base64.b32encode(digest[:_NAME_BYTES]).decode().lower() + ".razdar.alt"
 
 

@@ -15,6 +15,7 @@ from razdar.adapters.push import HttpPushGate
 from razdar.adapters.ready import remove_ready
 from razdar.adapters.sqlite import open_store
 from razdar.adapters.tls import open_tls
+from razdar.app.desk import open_blocks, open_statistics, woken
 from razdar.app.parts import Current, Parts
 from razdar.config import RunConfig
 from razdar.policy.quota import ShareBook
@@ -33,8 +34,8 @@ from razdar.services.invites import Invites
 from razdar.services.leaving import Leaving
 from razdar.services.mailboxes import Mailboxes
 from razdar.services.newcomers import Newcomers
-from razdar.services.signups import SignUps, Tickets
 from razdar.services.parcels import Parcels
+from razdar.services.signups import SignUps, Tickets
 from razdar.services.submit import Submit
 from razdar.services.tokens import Tokens
 from razdar.vault.cache import BOOT_KEY_BYTES, AddressCache, LoginCache
@@ -71,14 +72,18 @@ async def build(config: RunConfig, stack: AsyncExitStack) -> Parts:
     pusher = Pusher(store, gate, clock)
     guesses = Guesses(settings.account_failures_per_hour, clock)
     signups, tickets = SignUps(current, clock, entropy, journal.count), Tickets(clock, entropy, domain)
-    logins = LoginCache(boot_key)
-    accounts = Accounts(store, doorkeeper, directory, calendar, bus, entropy, logins, current, domain, guesses, signups.first_login)
+    logins, blocks = LoginCache(boot_key), open_blocks(config.data, directory, bus, domain)
+    statistics = open_statistics(config.data, clock, journal)
+    stack.push_async_callback(statistics.save)
+    accounts = Accounts(
+        store, doorkeeper, directory, calendar, bus, entropy, logins, current, domain, guesses, signups.first_login, blocks.is_blocked
+    )
     shares = ShareBook()
     lookups = Directory(desk, identity.id_key, directory.cache)
     unknowns = RateBook(settings.unknown_per_minute, settings.unknown_per_minute)
-    gatherer = Gatherer(store, lookups, clock, shares, unknowns, current)
+    gatherer = Gatherer(store, lookups, clock, shares, unknowns, current, is_blocked=blocks.is_blocked)
     parcels = Parcels(store, bus, desk, clock, entropy, calendar, current)
-    deliver = Deliver(store, gatherer, parcels, Nowhere(), clock, entropy, shares, current, domain, pusher.wake)
+    deliver = Deliver(store, gatherer, parcels, Nowhere(), clock, entropy, shares, current, domain, woken(pusher, journal))
     submit = Submit(deliver, RateBook(settings.send_per_minute, settings.send_burst), desk, clock, current)
     folders = Folders(store, bus, current)
     mailboxes = Mailboxes(store, bus, desk, folders, shares, entropy, current)
@@ -91,6 +96,8 @@ async def build(config: RunConfig, stack: AsyncExitStack) -> Parts:
         journal=journal,
         calendar=calendar,
         shares=shares,
+        statistics=statistics,
+        blocks=blocks,
         accounts=accounts,
         invites=Invites(store, accounts, directory, calendar, entropy, current, domain, tickets, signups),
         signups=signups,

@@ -1,25 +1,38 @@
-"""What the operator's desk is made of: the files behind its statistics and blocks, and what the relay sees of itself once a minute."""
+"""What the operator's desk is made of: its files, what the relay sees of itself once a minute, and what the console may ask and do."""
 
 import asyncio
+import datetime
+import secrets
 import shutil
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 
+from razdar.adapters.backup import gather
+from razdar.adapters.backup_file import pack
 from razdar.adapters.bus import LocalBus
 from razdar.adapters.files import write_private
 from razdar.adapters.process import free_memory_bytes, memory_bytes
+from razdar.app.chores import reload_all
+from razdar.app.desk_settings import can_change, change, own_value
 from razdar.app.parts import Parts
 from razdar.model.ids import AccountId
 from razdar.model.trouble import blocks_damaged
 from razdar.ports.clock import Clock
 from razdar.servers.journal import Journal
+from razdar.servers.reach import Reach
 from razdar.servers.registry import Registry
+from razdar.services.action_log import ActionLog
 from razdar.services.blocks import Blocks, read_blocks
 from razdar.services.directory import Directory
 from razdar.services.statistics import PeerState, Sample, Statistics
+from razdar.web.console.desk import Desk
+from razdar.web.console.passkeys import Passkeys
+from razdar.web.console.sessions import Sessions
+from razdar.wire.statement import Signed, Statement
 from razdar.workers.push import Pusher
 
-STATISTICS, BLOCKS = "statistics.json", "blocks"
+STATISTICS, BLOCKS, PASSKEYS, ACTIONS = "statistics.json", "blocks", "passkeys.json", "actions.log"
 """Files in the data folder (docs/storage.md)."""
 COUNT_EVERY = 10
 """Rounds between two counts of the accounts: counting reads a table."""
@@ -27,13 +40,7 @@ COUNT_EVERY = 10
 
 def open_statistics(data: Path, clock: Clock, journal: Journal) -> Statistics:
     """A disk that is full costs numbers, nothing else."""
-
-    async def save(content: bytes) -> None:
-        try:
-            await asyncio.to_thread(write_private, data / STATISTICS, content)
-        except OSError:
-            journal.count("statistics.lost")
-
+    save = _forgiving(_keeper(data / STATISTICS), journal, "statistics.lost")
     return Statistics(clock, _read(data / STATISTICS), save)
 
 
@@ -43,11 +50,7 @@ def open_blocks(data: Path, directory: Directory, bus: LocalBus, domain: str) ->
         blocked = read_blocks(_read(data / BLOCKS))
     except ValueError as error:
         raise blocks_damaged(data / BLOCKS) from error
-
-    async def save(content: bytes) -> None:
-        await asyncio.to_thread(write_private, data / BLOCKS, content)
-
-    return Blocks(directory, bus, domain, blocked, save)
+    return Blocks(directory, bus, domain, blocked, _keeper(data / BLOCKS))
 
 
 def _read(file: Path) -> bytes:
@@ -99,3 +102,68 @@ def look(parts: Parts, registry: Registry, peers: Callable[[], Sequence[PeerStat
         await parts.statistics.tick(sample)
 
     return tell
+
+
+# the console
+
+
+def desk(parts: Parts, reach: Reach) -> Desk:
+    """What the pages of the console and of the status may ask and do."""
+    data = parts.current.config.data
+    reload = partial(reload_all, parts)
+
+    async def change_setting(name: str, text: str | None) -> None:
+        change(parts.current.config, reload, name, text)
+        parts.journal.note("console.setting")
+
+    async def backup(passphrase: str) -> bytes:
+        config = parts.current.config
+        return await asyncio.to_thread(lambda: pack(gather(config.data, config.file), passphrase, secrets.token_bytes))
+
+    return Desk(
+        statistics=parts.statistics,
+        blocks=parts.blocks,
+        invites=parts.invites,
+        sessions=Sessions(secrets.token_bytes, parts.clock.monotonic),
+        passkeys=Passkeys(secrets.token_bytes, parts.clock.monotonic, _read(data / PASSKEYS), _keeper(data / PASSKEYS)),
+        log=ActionLog(parts.clock, _read(data / ACTIONS), _forgiving(_keeper(data / ACTIONS), parts.journal, "console.unlogged")),
+        statement=lambda: _signed(parts),
+        page=reach.page,
+        changeable=lambda: can_change(parts.current.config),
+        own_value=lambda name: own_value(parts.current.config, name),
+        change=change_setting,
+        certificate_expires=lambda: int(parts.tls.expires.timestamp()),
+        reload=reload,
+        backup=backup,
+        count=parts.journal.count,
+    )
+
+
+def _signed(parts: Parts) -> Signed:
+    """Made anew each time: 50 µs, and the day is always today's."""
+    day = datetime.datetime.fromtimestamp(parts.clock.now(), datetime.UTC).date().isoformat()
+    text = Statement(parts.identity.domain, len(parts.blocks), day).text()
+    key = parts.identity.signing_key
+    return Signed(text, key.sign(text.encode("ascii")), key.public_key().public_bytes_raw())
+
+
+def _keeper(file: Path) -> Callable[[bytes], Awaitable[None]]:
+    lock = asyncio.Lock()
+
+    async def save(content: bytes) -> None:
+        async with lock:
+            await asyncio.to_thread(write_private, file, content)
+
+    return save
+
+
+def _forgiving(save: Callable[[bytes], Awaitable[None]], journal: Journal, event: str) -> Callable[[bytes], Awaitable[None]]:
+    """A full disk is counted and costs what was to be written, nothing else: what was done has been done."""
+
+    async def try_to_save(content: bytes) -> None:
+        try:
+            await save(content)
+        except OSError:
+            journal.count(event)
+
+    return try_to_save

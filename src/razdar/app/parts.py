@@ -14,12 +14,14 @@ from razdar.ports.store import Store
 from razdar.servers.journal import Journal
 from razdar.services.accounts import Accounts
 from razdar.services.append import Appender
+from razdar.services.blocks import Blocks
 from razdar.services.calendar import Calendar
 from razdar.services.folders import Folders
 from razdar.services.invites import Invites
 from razdar.services.leaving import Leaving
 from razdar.services.mailboxes import Mailboxes
 from razdar.services.signups import SignUps, Tickets
+from razdar.services.statistics import Statistics
 from razdar.services.submit import Submit
 from razdar.services.tokens import Tokens
 from razdar.settings import Settings
@@ -48,6 +50,8 @@ class Parts:
     journal: Journal
     calendar: Calendar
     shares: ShareBook
+    statistics: Statistics
+    blocks: Blocks
     accounts: Accounts
     invites: Invites
     signups: SignUps

@@ -46,6 +46,7 @@ _ATTACKS = {
     "memory.refused": "memory",
     "transfer.refused": "memory",
     "smuggling.refused": "smuggling",
+    "signup.refused": "signups",
     "console.refused": "console",
 }
 REASONS = (*dict.fromkeys(_REASON_OF_CODE.values()), "other")

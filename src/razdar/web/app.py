@@ -10,6 +10,8 @@ from starlette.middleware import Middleware
 
 from razdar.web import assets
 from razdar.web.apps import Apps
+from razdar.web.console.desk import Desk
+from razdar.web.console.pages import Console
 from razdar.web.errors import HttpErrors
 from razdar.web.invite import Invite
 from razdar.web.leave import Leave
@@ -19,12 +21,13 @@ from razdar.web.pages import Pages
 from razdar.web.privacy import Privacy
 from razdar.web.reconnect import Reconnect
 from razdar.web.site import Site
+from razdar.web.status import Status
 from razdar.web.welcome import Welcome
 from razdar.web.wellknown import WellKnown
 
 
-def make_app(site: Site) -> Starlette:
-    """The ASGI application for `site`. It keeps no state between requests."""
+def make_app(site: Site, desk: Desk | None = None) -> Starlette:
+    """The ASGI application for `site`, with console and status if there is a desk. Only sessions of the console outlive a request."""
     pages = Pages(site)
     groups = (
         Welcome(pages),
@@ -36,8 +39,9 @@ def make_app(site: Site) -> Starlette:
         Privacy(pages),
         WellKnown(pages),
     )
+    more = () if desk is None else (Console(pages, desk), Status(pages, desk))
     app = Starlette(
-        routes=[*(route for group in groups for route in group.routes()), *assets.routes()],
+        routes=[*(route for group in (*groups, *more) for route in group.routes()), *assets.routes()],
         middleware=[Middleware(SecurityHeaders, site), Middleware(Net, pages)],
         exception_handlers={HTTPException: HttpErrors(pages)},
     )

@@ -18,6 +18,7 @@ TYPES = {
     "vazirmatn-LICENSE.txt": "text/plain; charset=utf-8",
     "favicon.svg": "image/svg+xml",
     "khatam.svg": "image/svg+xml",
+    "console.js": "text/javascript; charset=utf-8",
 }
 MAX_AGE_S = 86_400  # a day, so that an upgraded relay does not wear its old style for long; the style sheet's link carries its digest
 

@@ -32,8 +32,13 @@ class Row:
 
 def rows(settings: Settings, language: Language) -> list[Row]:
     """All limits in the order of the settings."""
+    return [row(name, settings, language) for name in limits()]
+
+
+def row(name: str, settings: Settings, language: Language) -> Row:
+    """One setting that is a number."""
     texts, reasons = catalogue()[language], PERSIAN_REASONS if language == "fa" else default_reasons()
-    return [Row(name, _value(texts, name, getattr(settings, name)), _reason(reasons[name], language)) for name in limits()]
+    return Row(name, _value(texts, name, getattr(settings, name)), _reason(reasons[name], language))
 
 
 def _value(texts: Texts, name: str, value: float) -> Markup:

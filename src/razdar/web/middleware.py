@@ -36,7 +36,8 @@ class SecurityHeaders:
         async def send_bound(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.update(SECURITY)
+                for name, value in SECURITY.items():
+                    headers.setdefault(name, value)  # a page with the one script of ours says so itself (web/console/pages.py)
                 if scope.get("scheme") == "https" and self._wants_hsts():
                     headers["Strict-Transport-Security"] = HSTS
             await send(message)

@@ -14,13 +14,20 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from razdar.web import dates
 from razdar.web.assets import versioned
 from razdar.web.language import language_of, other
 from razdar.web.site import Site
 from razdar.web.texts import catalogue
 
 APP_URL = "https://get.delta.chat"
-FOOT = (("/", "home"), ("/privacy", "privacy_title"), ("/account", "leave_title"), ("/reconnect", "foot_reconnect"))
+FOOT = (
+    ("/", "home"),
+    ("/privacy", "privacy_title"),
+    ("/status", "status_title"),
+    ("/account", "leave_title"),
+    ("/reconnect", "foot_reconnect"),
+)
 """Pages that every page's foot leads to: path and the text that names it."""
 
 
@@ -35,7 +42,7 @@ def _environment() -> Environment:
         loader=PackageLoader("razdar.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["ltr"] = ltr
-    environment.globals.update(versioned=versioned, app_url=APP_URL, foot=FOOT)
+    environment.globals.update(versioned=versioned, app_url=APP_URL, foot=FOOT, dates=dates)
     return environment
 
 

@@ -29,3 +29,14 @@ def parse_statement(text: str) -> Statement | None:
     """The statement, or None if the text is none."""
     found = _LINES.fullmatch(text)
     return None if found is None else Statement(found[1], int(found[2]), found[3])
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A statement and what proves it."""
+
+    text: str
+    signature: bytes
+    """Ed25519 over the text as ASCII."""
+    key: bytes
+    """32 bytes, the relay's public key; its name for life is made from it."""

@@ -1,4 +1,4 @@
-"""The words of the pages, one TOML file per language, Persian first (texts/fa.toml).
+"""The words of the pages, TOML files by language, Persian first (texts/fa.toml; texts/console.fa.toml for the operator's pages).
 
 Both languages have the same keys with the same {places}; loading fails otherwise, so no page can come out half translated. Texts are not
 markup: values put into their places are escaped unless they are Markup already. Numbers get the digits of the language.
@@ -65,4 +65,10 @@ def catalogue() -> dict[Language, Texts]:
 
 
 def _load(language: Language) -> Texts:
-    return Texts(language, tomllib.loads(files(__name__).joinpath(f"{language}.toml").read_text("utf-8")))
+    words: dict[str, str] = {}
+    for name in (f"{language}.toml", f"console.{language}.toml"):
+        more = tomllib.loads(files(__name__).joinpath(name).read_text("utf-8"))
+        if twice := words.keys() & more.keys():
+            raise ValueError(f"texts/{name} says again: {', '.join(sorted(twice))}")
+        words |= more
+    return Texts(language, words)
