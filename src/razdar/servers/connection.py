@@ -14,12 +14,12 @@ from collections.abc import Coroutine
 from typing import Any, cast
 
 from razdar.servers.admission import Ticket
+from razdar.servers.deadlines import Deadlines
 from razdar.servers.engine import Engine
 from razdar.servers.journal import Journal
 from razdar.servers.memory import Holding
 from razdar.servers.registry import ConnectionLimits, Registry
 
-TICK_S = 60.0
 HANDSHAKE_S = 30.0
 SHUTDOWN_S = 5.0
 
@@ -38,14 +38,10 @@ class Connection(asyncio.Protocol):
         self.limits = limits
         self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._cutoff: asyncio.TimerHandle | None = None
         self._writable: asyncio.Event | None = None
-        self._began = self._last_heard = 0.0
-        self._unsent_bytes = 0
+        self._deadlines = Deadlines(limits)
         self._is_upgrading = False
         self._is_reading = True
-        self._is_overdue = False
         self._is_lost = False
         self._ticket: Ticket | None = None
         self._holding = Holding(registry.memory)
@@ -110,17 +106,15 @@ class Connection(asyncio.Protocol):
         if not self._registry.admit(self):
             transport.abort()
             return
-        loop = asyncio.get_running_loop()
-        self._began = self._last_heard = loop.time()
+        self._deadlines.begin(self._on_tick)
         transport.set_write_buffer_limits(high=self.limits.ahead_bytes)
         self.engine = self.make_engine(transport.get_extra_info("ssl_object") is not None)
-        self._timer = loop.call_later(min(TICK_S, self.limits.login_s, self.limits.idle_s), self._on_tick)
         self.pump()
 
     def data_received(self, data: bytes) -> None:
         if self.engine is None or self._is_upgrading:
             return  # bytes sent in clear after STARTTLS are dropped (CVE-2011-0411)
-        self._last_heard = asyncio.get_running_loop().time()
+        self._deadlines.heard()
         try:
             self.engine.receive(data)
             self._count_memory()
@@ -140,9 +134,7 @@ class Connection(asyncio.Protocol):
         self._count_memory()
         if self._ticket is not None:
             self._ticket.leave()
-        for timer in (self._timer, self._cutoff):
-            if timer is not None:
-                timer.cancel()
+        self._deadlines.stop()
         if self._writable is not None:
             self._writable.set()
         if self._task is not None:
@@ -175,7 +167,8 @@ class Connection(asyncio.Protocol):
                 self._task = asyncio.get_running_loop().create_task(self._run(step))
         self.flush()
         if engine.is_closing:
-            self._end_soon()
+            if not self._is_lost:
+                self._deadlines.end_soon(self.abort)
             if self._task is None and self._writable is None and not self._transport.is_closing():
                 self._transport.close()
         self._throttle(engine)
@@ -200,7 +193,7 @@ class Connection(asyncio.Protocol):
             await self.drain()
         except PeerGone:
             return None
-        if self._is_overdue and not self.is_logged_in:
+        if self._deadlines.is_late and not self.is_logged_in:
             self.end(is_timeout=True)
             return None
         if self.engine.buffered_bytes:
@@ -302,29 +295,19 @@ class Connection(asyncio.Protocol):
 
     def _on_tick(self) -> None:
         assert self._transport is not None
-        loop = asyncio.get_running_loop()
-        now = loop.time()
         if self._writable is not None:
-            unsent_bytes = self._transport.get_write_buffer_size()
-            if unsent_bytes != self._unsent_bytes:  # the peer is reading, slowly
-                self._unsent_bytes, self._last_heard = unsent_bytes, now
-        is_idle = now - self._last_heard >= self.limits.idle_s
+            self._deadlines.took(self._transport.get_write_buffer_size())
+        is_idle = self._deadlines.look(is_logged_in=self.is_logged_in)
         if is_idle and self._writable is not None:
             self.abort()
             return
-        self._is_overdue = not self.is_logged_in and now - self._began >= self.limits.login_s
-        if self._task is None and (is_idle or self._is_overdue):
+        if self._task is None and (is_idle or self._deadlines.is_late):
             self.end(is_timeout=True)
             self.pump()
             return
         self.tick()
         self.flush()
-        self._timer = loop.call_later(min(TICK_S, self.limits.idle_s), self._on_tick)
-
-    def _end_soon(self) -> None:
-        """However slowly the peer reads our last word, it has a moment for that and no more."""
-        if self._cutoff is None and not self._is_lost:
-            self._cutoff = asyncio.get_running_loop().call_later(self.limits.linger_s, self.abort)
+        self._deadlines.again(self._on_tick)
 
     def abort(self) -> None:
         """The connection is gone at once."""

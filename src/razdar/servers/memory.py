@@ -67,6 +67,8 @@ class MemoryBudget:
 class Holding:
     """What one connection has of a budget."""
 
+    __slots__ = ("_budget", "size_bytes")
+
     def __init__(self, budget: MemoryBudget) -> None:
         self._budget = budget
         self.size_bytes = 0
