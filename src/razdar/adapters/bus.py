@@ -10,29 +10,31 @@ class LocalBus:
     """`ports.bus.Bus` for one process. Costs nothing for mailboxes nobody listens to."""
 
     def __init__(self) -> None:
-        self._listeners: dict[AccountId, list[tuple[MailboxId, Listener]]] = {}
+        self._listeners: dict[AccountId, dict[MailboxId, list[Listener]]] = {}
 
     def publish(self, mailbox: MailboxId, change: Change) -> None:
-        for watched, listener in tuple(self._listeners.get(mailbox.account, ())):
-            if watched == mailbox:
-                listener(mailbox, change)
+        for listener in tuple(self._listeners.get(mailbox.account, {}).get(mailbox, ())):
+            listener(mailbox, change)
 
     def subscribe(self, mailbox: MailboxId, listener: Listener) -> Callable[[], None]:
-        entry = (mailbox, listener)
-        self._listeners.setdefault(mailbox.account, []).append(entry)
+        self._listeners.setdefault(mailbox.account, {}).setdefault(mailbox, []).append(listener)
 
         def stop() -> None:
-            listeners = self._listeners.get(mailbox.account, [])
-            if entry in listeners:
-                listeners.remove(entry)
+            mailboxes = self._listeners.get(mailbox.account, {})
+            listeners = mailboxes.get(mailbox, [])
+            if listener in listeners:
+                listeners.remove(listener)
             if not listeners:
+                mailboxes.pop(mailbox, None)
+            if not mailboxes:
                 self._listeners.pop(mailbox.account, None)
 
         return stop
 
     def close_account(self, account: AccountId) -> None:
-        for watched, listener in tuple(self._listeners.get(account, ())):
-            listener(watched, AccountClosed())
+        for mailbox, listeners in tuple(self._listeners.get(account, {}).items()):
+            for listener in tuple(listeners):
+                listener(mailbox, AccountClosed())
 
     def is_watched(self, account: AccountId) -> bool:
         return account in self._listeners

@@ -105,9 +105,13 @@ class Parcels:
         """
         return self._announce_all(parcels, await self._store.deliver([parcel.delivery for parcel in parcels]))
 
-    async def exchange(self, mailbox: MailboxId, removals: Sequence[Removal], parcels: Sequence[Parcel]) -> list[Address]:
-        """As `commit`, and these entries of `mailbox` are gone with it."""
-        return self._announce_all(parcels, await self._store.exchange(mailbox, removals, [parcel.delivery for parcel in parcels]))
+    async def exchange(
+        self, mailbox: MailboxId, removals: Sequence[Removal], parcels: Sequence[Parcel]
+    ) -> Sequence[Mapping[MailboxId, Uid]]:
+        """As `commit`, and these entries of `mailbox` are gone with it. Returns the new UIDs of each parcel."""
+        assigned = await self._store.exchange(mailbox, removals, [parcel.delivery for parcel in parcels])
+        self._announce_all(parcels, assigned)
+        return assigned
 
     def _announce_all(self, parcels: Sequence[Parcel], assigned: Sequence[Mapping[MailboxId, Uid]]) -> list[Address]:
         missed = []

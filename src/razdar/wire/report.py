@@ -8,6 +8,7 @@ Persian first, because its readers are.
 
 from collections.abc import Sequence
 from email.utils import formatdate
+from enum import Enum
 
 from razdar.model.address import Address
 from razdar.model.verdict import Refusal
@@ -22,20 +23,57 @@ _PERSIAN = {
     replies.NO_SUCH_USER: "چنین کاربری اینجا نیست",
     replies.MAILBOX_FULL: "صندوق پر است",
     replies.NOT_REACHABLE: "این رله به آن دامنه نمی‌رسد",
+    replies.NO_SUCH_DOMAIN: "رله‌ای به این نام نیست",
+    replies.DOMAIN_TAKES_NO_MAIL: "آن دامنه پیام نمی‌گیرد",
+    replies.DOMAIN_IS_OURS: "آن دامنه به همین رله برمی‌گردد",
+    replies.NOT_IN_TIME: "رلهٔ دیگر زمان درازی در دسترس نبود",
+    replies.STILL_TRYING: "رلهٔ دیگر اکنون در دسترس نیست؛ این رله همچنان می‌کوشد",
+    replies.QUEUE_FULL: "پیام‌های زیادی منتظر رله‌های دیگر است؛ کمی بعد دوباره بفرستید",
     replies.TOO_MANY_UNKNOWN: "نشانی‌های ناشناس زیادی پشت سر هم بود؛ کمی بعد دوباره بفرستید",
     replies.BAD_RECIPIENT_ADDRESS: "این نشانی درست نیست",
     replies.BUSY: "رله سرش شلوغ است؛ کمی بعد دوباره بفرستید",
 }
 
 
+class Kind(Enum):
+    """What a report says: the words before and after the addresses in Persian, then in English, and the `Action` of RFC 3464."""
+
+    FAILED = (
+        *("این پیام به این نشانی‌ها نرسید:", "گیرندگان دیگر آن را گرفته‌اند."),
+        *("This message did not reach:", "The other recipients have it.", "failed"),
+    )
+    """Told at once: whoever is not named has the message."""
+    FAILED_LATER = ("این پیام به این نشانی‌ها نرسید:", "", "This message did not reach:", "", "failed")
+    """Told about a message that waited: nothing is said about others."""
+    DELAYED = (
+        *("این پیام هنوز به این نشانی‌ها نرسیده است:", "لازم نیست کاری بکنید؛ رله آن را نگه می‌دارد و باز می‌فرستد."),
+        *("This message has not yet reached:", "You need not do anything: the relay keeps it and tries again.", "delayed"),
+    )
+    """The last word has not been said."""
+
+    def __init__(self, persian: str, persian_end: str, english: str, english_end: str, action: str) -> None:
+        self.persian = persian
+        self.persian_end = persian_end
+        self.english = english
+        self.english_end = english_end
+        self.action = action
+
+
 def delivery_report(
-    *, reporting_domain: str, to: Address, failed: Sequence[tuple[Address, Refusal]], original: bytes, now: int, nonce: str
+    *,
+    reporting_domain: str,
+    to: Address,
+    failed: Sequence[tuple[Address, Refusal]],
+    original: bytes,
+    now: int,
+    nonce: str,
+    kind: Kind = Kind.FAILED,
 ) -> bytes:
     """A whole message to `to`. `failed` has at least one entry; `now` is Unix seconds, `nonce` random hexadecimal digits."""
     mark = b"report-" + nonce.encode("ascii")
     parts = [
-        _part("text/plain; charset=utf-8", _words(failed).encode("utf-8"), b"8bit"),
-        _part("message/delivery-status", _status(reporting_domain, failed).encode("ascii"), b"7bit"),
+        _part("text/plain; charset=utf-8", _words(kind, failed).encode("utf-8"), b"8bit"),
+        _part("message/delivery-status", _status(kind, reporting_domain, failed).encode("ascii"), b"7bit"),
         _part("text/rfc822-headers", _quoted_fields(original), b"8bit"),
     ]
     body = b"".join(b"--" + mark + b"\r\n" + part for part in parts)
@@ -59,21 +97,23 @@ def _part(kind: str, content: bytes, encoding: bytes) -> bytes:
     return b"Content-Type: " + kind.encode("ascii") + b"\r\nContent-Transfer-Encoding: " + encoding + b"\r\n\r\n" + content + b"\r\n"
 
 
-def _words(failed: Sequence[tuple[Address, Refusal]]) -> str:
+def _words(kind: Kind, failed: Sequence[tuple[Address, Refusal]]) -> str:
     persian = [f"{_written(address)}\r\n{_PERSIAN[refusal]}" if refusal in _PERSIAN else _written(address) for address, refusal in failed]
     english = [f"{_written(address)}\r\n{refusal.text}" for address, refusal in failed]
-    blocks = ["این پیام به این نشانی‌ها نرسید:", *persian, "گیرندگان دیگر آن را گرفته‌اند."]
-    blocks += ["This message did not reach:", *english, "The other recipients have it."]
-    return "\r\n\r\n".join(blocks) + "\r\n"
+    blocks = [kind.persian, *persian, kind.persian_end, kind.english, *english, kind.english_end]
+    return "\r\n\r\n".join(block for block in blocks if block) + "\r\n"
 
 
-def _status(domain: str, failed: Sequence[tuple[Address, Refusal]]) -> str:
+def _status(kind: Kind, domain: str, failed: Sequence[tuple[Address, Refusal]]) -> str:
     """RFC 3464 section 2: fields of the message, then a group for each recipient, with an empty line before each group."""
     groups = [f"Reporting-MTA: dns; {domain}\r\n"]
     for address, refusal in failed:
         diagnostic = f"smtp; {refusal.code} {refusal.enhanced} {refusal.text}"
         groups.append(
-            f"Final-Recipient: {_typed(address)}\r\nAction: failed\r\nStatus: {refusal.enhanced}\r\nDiagnostic-Code: {diagnostic}\r\n"
+            f"Final-Recipient: {_typed(address)}\r\n"
+            f"Action: {kind.action}\r\n"
+            f"Status: {refusal.enhanced}\r\n"
+            f"Diagnostic-Code: {diagnostic}\r\n"
         )
     return "\r\n".join(groups)
 

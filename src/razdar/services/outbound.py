@@ -1,0 +1,133 @@
+"""Mail for other relays is packed for the queue: grouped by domain, signed once, sealed once, one entry for each domain.
+
+It is committed together with the local deliveries of the same message, so `250` means the same for everybody. What can certainly never go
+is refused at once: names outside DNS that nobody entered, addresses that are none. What becomes of the rest is workers/outbound.py's.
+
+Entries and bodies of the queue get a day far away: the store must not drop what somebody has to be told about. When the time of a message
+is over is decided by the worker, in relay days from the day it was queued on, which is that far day less the distance.
+"""
+
+from collections.abc import Callable, Sequence
+
+from razdar.model.address import Address, parse_address
+from razdar.model.message import Flag
+from razdar.model.verdict import Refusal
+from razdar.policy.queue_room import QueueRoom
+from razdar.policy.rate import RateBook
+from razdar.ports.clock import Clock
+from razdar.ports.crew import Crew
+from razdar.ports.resolver import PeerBook
+from razdar.services.audience import Failure
+from razdar.services.deliver import Packed, Sender
+from razdar.services.parcels import Marks, Parcel, Parcels
+from razdar.services.queue_folders import PeerFolder, QueueFolders
+from razdar.services.queued import KEY_BYTES, Author, Queued, by_domain, wrap
+from razdar.settings import Settings
+from razdar.wire.smtp import replies
+
+ENTRY_DAYS = 3_650
+"""Ten years; `queue_known_days` is below."""
+TOLD = Flag.ANSWERED
+"""In an entry's seal: its sender was told that it takes long."""
+OUTSIDE_DNS = ("alt", "onion", "invalid", "localhost")
+"""RFC 9476, RFC 7686, RFC 6761: nobody can look these up."""
+INLINE_BYTES = 65_536
+"""What is larger is signed off the event loop."""
+Sign = Callable[[bytes], bytes]
+"""The message with our DKIM signature before it."""
+
+
+def queued_day(expires: int) -> int:
+    """The relay day on which an entry with this day was queued."""
+    return expires - 1 - ENTRY_DAYS
+
+
+def lane(queued: Queued) -> int:
+    """Messages with the same number stay in order; 32 bits that stand in the seal, so that a body need not be opened for it."""
+    return int.from_bytes(queued.author.account[:4], "big") if queued.author is not None else 0
+
+
+class Outbound:
+    """The way into the queue. Implements `services.deliver.Onward` and `services.receive.Postbox`."""
+
+    def __init__(
+        self,
+        folders: QueueFolders,
+        parcels: Parcels,
+        room: QueueRoom,
+        peers: PeerBook,
+        unknowns: RateBook,
+        sign: Sign,
+        crew: Crew,
+        clock: Clock,
+        settings: Callable[[], Settings],
+    ) -> None:
+        self._folders = folders
+        self._parcels = parcels
+        self._room = room
+        self._peers = peers
+        self._unknowns = unknowns
+        self._clock = clock
+        self._sign = sign
+        self._crew = crew
+        self._settings = settings
+
+    async def pack(self, sender: Sender, recipients: Sequence[Address], message: bytes) -> Packed | Refusal:
+        """Ready to be committed, or why the whole message cannot be taken now. Raises `StoreUnavailable`, `CrewBusy`."""
+        groups = by_domain(recipients)
+        failures = [failure for domain, group in groups.items() for failure in self._never(domain, group)]
+        refused = {address for address, _ in failures}
+        going = {domain: left for domain, group in groups.items() if (left := tuple(each for each in group if each not in refused))}
+        if not self._room.has_room(sender.account, len(going), len(going) * len(message), self._settings()):
+            return replies.QUEUE_FULL if going else Packed(failures=failures)
+        if not self._may_make(sender, [domain for domain in going if self._folders.find(domain) is None]):
+            return replies.TOO_MANY_UNKNOWN
+        folders = [(domain, await self._folders.ensure(domain)) for domain in going]
+        failures += [(address, replies.QUEUE_FULL) for domain, folder in folders if folder is None for address in going.pop(domain)]
+        if not going:
+            return Packed(failures=failures)
+        author = Author(sender.address, sender.account, sender.public_key[:KEY_BYTES])
+        queued = Queued(author, going, await self._signed(message))
+        return Packed([await self._seal(queued, [folder for _, folder in folders if folder is not None])], failures)
+
+    async def pack_report(self, recipient: Address, report: bytes) -> Sequence[Parcel]:
+        """What has to be committed so that the report is sent, with the null sender; nothing if it cannot go or there is no room.
+
+        Raises `StoreUnavailable`, `CrewBusy`.
+        """
+        if any(self._never(recipient.domain, (recipient,))) or not self._room.has_room(None, 1, len(report), self._settings()):
+            return ()
+        folder = await self._folders.ensure(recipient.domain)
+        if folder is None:
+            return ()
+        return [await self._seal(Queued(None, by_domain([recipient]), await self._signed(report)), [folder])]
+
+    def committed(self, sender: Sender, parcels: Sequence[Parcel]) -> None:
+        """What was packed is on stable storage and counts as the sender's."""
+        for parcel in parcels:
+            entries = len(parcel.delivery.entries)
+            self._room.add(sender.account, entries, entries * len(parcel.delivery.body.blob))
+
+    def _may_make(self, sender: Sender, domains: Sequence[str]) -> bool:
+        """Each new relay takes a place and a look-up, so naming them has the budget that guessing people has; what it allows stays."""
+        now_s = self._clock.monotonic()
+        if not self._unknowns.has(sender.account, now_s):
+            return not domains
+        for _ in domains:
+            self._unknowns.take(sender.account, now_s)
+        return True
+
+    async def _seal(self, queued: Queued, folders: Sequence[PeerFolder]) -> Parcel:
+        members = [(None, folder.mailbox, self._folders.public_key) for folder in folders]
+        return await self._parcels.seal(members, wrap(queued), ENTRY_DAYS, Marks(keywords=lane(queued)))
+
+    async def _signed(self, message: bytes) -> bytes:
+        if len(message) <= INLINE_BYTES:
+            return self._sign(message)
+        return await self._crew.run(lambda: self._sign(message))
+
+    def _never(self, domain: str, group: Sequence[Address]) -> Sequence[Failure]:
+        """Who of this domain cannot be reached whatever is tried."""
+        if not self._settings().federation or (domain.rpartition(".")[2] in OUTSIDE_DNS and self._peers.find(domain) is None):
+            return [(address, replies.NOT_REACHABLE) for address in group]
+        return [(address, replies.BAD_RECIPIENT_ADDRESS) for address in group if parse_address(str(address)) != address]
