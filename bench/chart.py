@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The main numbers of a comparison as an SVG picture, made of text alone: a group of bars for each number, as long as its median, with a
 thin line from the lowest to the highest value. Each group has a scale of its own, because seconds and messages do not share one.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Cases with many people: all of them log in, all of them wait, and one message to all of them.
 
 `visit` logs everybody in once, so that servers which make accounts at the first login have them. `welcome` leaves a message with each, so

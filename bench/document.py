@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Puts the numbers of a kept run into docs/performance.md, between two marks, and its chart beside it. Nothing there is written by hand.
 
 ./razdar bench --document bench/results/FILE.json

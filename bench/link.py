@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Mail clients that cost as little as possible, so that the generator is not what is measured.
 
 `asyncio.Protocol` and byte searches, no parsing beyond what the next command needs. What goes over the wire is what Delta Chat's core sends

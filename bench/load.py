@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The load generator: a process of its own that plays one case against a server and prints what it measured as JSON.
 
     python -m bench.load < spec.json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What /proc says: processor time and memory of the server's processes, how busy the rest of the machine is, what machine it is.
 
 No host names, paths or user names are read, so results can be published as they are. Linux only. Where memory maps cannot be read (another

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Messages as a Delta Chat app submits them (tests/mail/make.py), each with a number in its Message-ID by which the receiver knows it."""
 
 import re

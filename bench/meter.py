@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Processor time of the server, of the load generator and of the rest of the machine over one measured phase, and what was written."""
 
 import os

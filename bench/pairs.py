@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Cases with pairs of people: as many messages as go through (small ones, or files of 10 MB), and twenty a second.
 
 Each sender writes to one receiver who waits in IDLE. A message is delivered when the receiver's fetch of it is complete; every number must

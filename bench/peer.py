@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The server that Razdar is compared with: a chatmail relay of Postfix, Dovecot and OpenDKIM (tests/lab/chatmail_peer), as a `Target`.
 
 It runs on the same disk, in a folder that is removed afterwards. Nothing is installed on the host and nothing is started there: the whole

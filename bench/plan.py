@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The cases: what is made ready for each of them once, and what is measured in every round.
 
 A case is played on all servers in turn, so that they see the same machine; whoever comes first in one round comes last in the next. Only

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Runs a relay with cProfile on its event loop's thread; the statistics are written when it ends.
 
     python -m bench.profiled FILE up --data DIR …

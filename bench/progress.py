@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """How far the benchmark has come and how long it will still take, as one line written over itself, or as lines where there is no terminal.
 
 The guess is by weights: every step is expected to take so many seconds, and what was needed so far for what was expected corrects the rest.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The benchmark: `./razdar bench [--peer postfix-dovecot] [--quick] [--runs N] [--only pairs,steady,…] [--against CHECKOUT] …`
 
 Starts a relay as it is shipped, puts it under load from a process of its own over loopback, prints a table and keeps all numbers in

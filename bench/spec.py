@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the driver tells a load generator: which server, which people, which load. Plain values that travel as JSON between the processes.
 
 Any server that speaks IMAP and submission over TLS at once can stand here; the generator knows no more of it than this.

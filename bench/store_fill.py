@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Lays messages into every mailbox of a store, as if they had come long ago: sealed as the relay seals, through its own store.
 
     python -m bench.store_fill DATA_FOLDER MESSAGES

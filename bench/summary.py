@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """From the numbers of all runs to medians with their spread, and to lines for people."""
 
 import statistics

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Servers that can be put under load. What a case needs of one is `Target`; this relay, from this checkout or another, is the first.
 
 A relay runs as it is shipped (fsync, hardening, TLS on loopback) on a real disk, in a folder beside the results that is removed afterwards.

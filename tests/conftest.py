@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What holds for every test: those that need a namespace of their own are skipped, with a word, where there is none."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Reads `dclogin:` links, which the relay only writes (wire/links.py)."""
 
 from urllib.parse import parse_qs, unquote

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The parts of the documents that are made from the program. `python -m tests.documents` writes them; tests/unit/test_docs.py compares."""
 
 import json

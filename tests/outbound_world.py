@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A relay with a queue, and other relays that are a table: up or down, willing or not, with everything they were ever given.
 
 `OutWorld` is `World` with the way to other relays built in. Time goes only when a test says so: `await world.work()` does whatever is due

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Mail from elsewhere without sockets: a `World` with a way in, a DNS that knows one other relay, and somebody who answers call-backs."""
 
 from collections.abc import Sequence

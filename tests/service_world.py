@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """All services over a store in RAM, as app/build.py builds them, with a clock that stands still and randomness from a seed.
 
 `World` is the relay without sockets. `world.member(name)` is somebody with an account, made without the slow key derivation, so that a test

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A relay for the pages to speak of, and a page taken apart: for the tests of razdar.web."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Where settings come from: defaults, then a TOML file, then what was changed at the console, then the command line; the last one wins.
 
 Promises that every value has its type and lies in its range, that no setting is misspelt silently, and that each value can say where it

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Makes the environment that a command needs, on first use, and goes on in it.
 
 Runs before anything is installed, so it knows the standard library only. One environment for the relay, one for `try`, one for tests,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Every setting of a relay: its type, its default, the values it may have and why the default is what it is.
 
 This table is the single source: the TOML file, `--set`, `./razdar config`, the pages and docs/configuration.md are made from it. Times

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Why each default is what it is, in Persian.
 
 The English words, the types and the values stand in settings.py; a test keeps both in step.

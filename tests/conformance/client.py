@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A strict IMAP client: it reads by `grammar.py`, keeps what RFC 3501 says a client may believe, and raises `Violation` when the server
 contradicts it.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """One relay for all conformance tests, and a fresh account for each."""
 
 from collections.abc import Iterator

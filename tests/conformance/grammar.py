@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A strict reader of what an IMAP server says, by the formal syntax of RFC 3501 section 9 and of the extensions that the relay announces.
 
 Written from the standards alone; it shares no code with the relay. It pulls bytes from a stream as the grammar wants them, so a literal

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """An account of a running relay, its clients and its mail."""
 
 from contextlib import ExitStack

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Several sessions on one mailbox do random things at the same time, and everything they hear is held against what must be true.
 
 Besides what the strict client checks by itself: a UID stands for one message for ever (Message-ID, size, date); each session owns one flag

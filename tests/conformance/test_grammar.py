@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The strict reader takes what the standards show and objects to what they forbid; a tester that objects to nothing proves nothing."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The extensions that the relay announces, each by its RFC, against the running relay."""
 
 import pytest

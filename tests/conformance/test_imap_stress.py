@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Random sessions on one mailbox for half a minute; `RAZDAR_STRESS_SECONDS` for longer, or `python -m tests.conformance.stress`."""
 
 import os

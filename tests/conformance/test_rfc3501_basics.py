@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """RFC 3501 sections 2 to 6.2 against the running relay: attributes of messages, the form of data, any-state commands, logging in."""
 
 import base64

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """RFC 3501 section 6.3 against the running relay: SELECT to APPEND, names, hierarchy, subscriptions."""
 
 import unicodedata

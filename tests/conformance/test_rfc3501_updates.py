@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """RFC 3501 sections 5.2, 5.5 and 7.4.1 against the running relay: what several sessions on one mailbox hear of each other, and when.
 
 The client checks numbers, UIDs, flags and the places of EXPUNGE by itself; these tests say what must be heard in the end.

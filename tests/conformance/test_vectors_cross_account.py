@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """VECTORS "cross-account" against the running relay: whatever a person names, it is looked for among that person's own things only.
 
 Anna owns messages, folders, subscriptions, flags and a push token; Boris tries every command that takes a name, a UID or a number.

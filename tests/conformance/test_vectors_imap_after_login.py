@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """VECTORS "IMAP after login" against the running relay: who is logged in can ask for much, without cost to memory or other people's time.
 
 `Watch` is another person who says NOOP all the time: how long the slowest took is how long the relay was busy with something else. Memory

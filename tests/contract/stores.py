@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the contract tests of the store are made of: records, deliveries and removals in one line each."""
 
 from collections.abc import Sequence

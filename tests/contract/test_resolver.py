@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What `ports.resolver.Resolver` promises, for the one in RAM and for the one that asks a real little DNS server over loopback."""
 
 from collections.abc import AsyncIterator, Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """ports/store.py, accounts: created once, found, prolonged, given a new password, deleted."""
 
 import asyncio

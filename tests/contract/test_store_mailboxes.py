@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """ports/store.py, mailboxes: folders with ascending numbers and UIDVALIDITY, sealed names, and an INBOX that stays."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """ports/store.py, messages: delivered once for everybody, read by UID, sealed anew, removed, copied and moved."""
 
 import asyncio

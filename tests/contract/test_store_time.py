@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """ports/store.py, time and small things: relay days, expiry, push tokens, invites."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Fuzz target for the IMAP session: any bytes, cut anywhere, in front of a small relay that answers everything.
 
 Invariant: no exception; everything said is lines with whole literals, each untagged, tagged or a continuation; no password is looked at

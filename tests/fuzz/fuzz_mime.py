@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Feeds broken mail to everything that reads mail. One invariant: no exception but MimeError, and nothing slower than a tenth of a second.
 
     python -m tests.fuzz.fuzz_mime [SECONDS [SEED]]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Fuzz target for the SMTP session: any bytes, cut anywhere, answered at random.
 
 Invariant: no exception; everything said is well-formed replies; no password is looked at without TLS and no sender without login; memory

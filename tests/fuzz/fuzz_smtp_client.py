@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Fuzz target for the client of SMTP: any bytes for replies, cut anywhere, while messages wait to be sent.
 
 Invariant: no exception; without TLS nothing is said but EHLO and STARTTLS; what is said is whole lines; nobody is told to have been served

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Fuzzing with Atheris: `python -m tests.fuzz.run TARGET --seconds 600`.
 
 Atheris is no dependency of the project; CONTRIBUTING.md says how to make an environment that has it. What is found lands in the folder

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Every parser that reads what others wrote, as a function of bytes.
 
 One invariant for all: the bytes are accepted or refused as the peer's error; memory stays bounded; never another exception. Each target

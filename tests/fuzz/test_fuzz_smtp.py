@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A short run of the fuzz target with fixed seeds: the transcripts as corpus, mutated and mixed."""
 
 import base64

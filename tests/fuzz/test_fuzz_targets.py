@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Every target takes its seeds, and a short run of mutations of them with fixed chances. The long runs are made with Atheris (run.py)."""
 
 import random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A process that owns a store, for tests that need it killed, starved of disk, or alone in its folder.
 
 python -m tests.integration.store_program hold FOLDER          open, say "open", wait to be killed

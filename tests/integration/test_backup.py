@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Backup and restore: the same relay on another disk, without a message, while it runs, and never over one that runs."""
 
 import imaplib

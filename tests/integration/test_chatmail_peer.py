@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The peer of Postfix and Dovecot, for federation and for the benchmark: it carries messages, signs them, and leaves nothing behind."""
 
 import imaplib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`./razdar check` as a person runs it: before the first start, beside the relay, and when something is wrong."""
 
 import json

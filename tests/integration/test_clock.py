@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The wall clock may be a year wrong, in either direction, and jump: nothing is ever deleted by it, and nothing is kept for ever.
 
 Services over the real store, with clocks that go as the test says. Days are relay days, which the relay counts while it runs.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The control socket between a relay and the commands, over a real socket."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Our courier against real servers of other making: `/mxdeliv` and SMTP, and everything that goes wrong with either."""
 
 import asyncio

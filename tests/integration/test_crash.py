@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Power cuts: the relay is killed at random moments under load, and nothing that it said may turn out wrong afterwards.
 
 Senders note what was acknowledged; devices note what they saw, under which UID and how often. A lost answer is followed by a second try in

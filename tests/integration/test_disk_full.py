@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """When the disk is full, or refuses to write. What was acknowledged stays, people get at their mail and can delete it, nobody is told that
 the password is wrong, and all goes on without a restart when there is room again.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """When the relay runs out of open files: who is in goes on undisturbed, and afterwards everybody gets in again, without a restart."""
 
 import asyncio

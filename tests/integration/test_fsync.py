@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What is confirmed is on stable storage first. A kill -9 cannot show that, because the kernel keeps what a dead process wrote; so these
 tests stand between the relay and the disk: they hold its fsync back and listen for a premature word, and they let it fail."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The HTTP edge on real sockets: raw bytes in, raw bytes out (VECTORS.md "HTTP")."""
 
 import asyncio

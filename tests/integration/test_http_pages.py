@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The pages through the edge, over real sockets and real TLS (VECTORS.md "HTTP", "privacy")."""
 
 import asyncio

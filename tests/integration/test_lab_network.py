@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The network of the federation tests does what it says: it carries, cuts one way and both, delays and loses."""
 
 import socket

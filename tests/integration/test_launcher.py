@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The launcher makes real environments with real pip, from wheels made here: no network is needed.
 
 Each test has a small checkout of its own: the launcher, the module it starts, a package `tiny` in the lock, and a command line that says

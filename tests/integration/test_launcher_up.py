@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`up` as scripts and operators use it: a real process, its ready file, its signals, and what it says when something is in the way."""
 
 import json

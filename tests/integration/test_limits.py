@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Every limit is hit on a real relay, and answers with a clear error: temporary where trying again helps, permanent where it does not.
 
 `HIT` says which test hits which setting, `ELSEWHERE` which cannot be hit from outside in a moment; a limit that is in neither fails the

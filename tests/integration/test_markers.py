@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Nothing personal is written down, at any level: a long session at DEBUG in which everything that a client can send carries a marker, on
 the paths that succeed and on those that fail, and then a search for every marker in every spelling through all that the relay wrote.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Five times more than the machine can take: senders, logins of new people, guessed passwords, connections that say nothing, visits.
 
 How many senders it takes until the relay gives no more is measured first; five times as many come then, and all the others besides. What

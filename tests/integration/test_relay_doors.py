@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A real relay at its doors: implicit TLS, STARTTLS, ALPN on the shared port, old TLS, IPv6, and what comes before login."""
 
 import base64

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A real relay and several devices: instant push, changes of other devices at the right places, and an end that everybody hears of."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A real relay with little patience: who says nothing, or little, or does not listen is cut off and costs a bounded amount of memory.
 
 Nothing here sleeps: each test waits for what the relay does to its sockets.

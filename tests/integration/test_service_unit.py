@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """packaging/razdar.service: rated by systemd's own measure, and the relay does all of its work under its restrictions."""
 
 import http.client

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """smtplib, which knows nothing of us, against the engine over a pair of sockets. No TLS: the engine only hears that it is there."""
 
 import smtplib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """kill -9 in the middle of work: what was acknowledged is there, what was removed is gone, no UID comes twice, the store opens at once."""
 
 import asyncio

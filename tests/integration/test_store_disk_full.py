@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Disk full at commit (VECTORS, resources): refused, nothing half done, deleting works, and it recovers by itself.
 
 Two tests have a small file system of their own, in a user and mount namespace.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The data folder: one owner, one version forward, noticed restores, small files, nobody else may read them."""
 
 # ruff: noqa: ASYNC240 - a test that waits for its own disk keeps nobody waiting

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The relay as a service: it tells its supervisor how it is, and its numbers tell nothing of the people."""
 
 import http.client

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`./razdar try` shows what a thief of the disk sees; these tests look at how it looks, on a disk made for them."""
 
 import base64

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the real client does when a relay refuses, reports or restores: the facts of docs/interop.md that this relay is built upon.
 
 The relay here is a scripted one. When a new version of the client makes one of these tests fail, a fact has changed and docs/interop.md and

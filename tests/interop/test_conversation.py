@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What two people do with the app all day, between two real clients."""
 
 import os

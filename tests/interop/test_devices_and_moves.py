@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Several devices of one person, and a relay that moves, dies, comes back or starts anew under its clients."""
 
 import shutil

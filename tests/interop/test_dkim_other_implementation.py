@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """DKIM against `dkimpy`, both ways. It is published without a wheel, so it is no dependency: `pip install dkimpy` where this is to run.
 
 Where it is not installed, what it signed (tests/mail/dkim/by-dkimpy-*.eml) and what it accepted (by-us.eml, always the same

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """One bad recipient must not silence a group: twenty people, one removed, one full, one on a relay that we cannot reach."""
 
 import email

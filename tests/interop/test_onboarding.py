@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Every way into the relay that WIRE.md knows, walked by the real client until two people have written to each other."""
 
 import html

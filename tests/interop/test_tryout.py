@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`./razdar try` from beginning to end, with the real client, as a newcomer runs it."""
 
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A certificate authority of the test's own, as relays with a domain have one: processes trust it through `SSL_CERT_FILE`."""
 
 import datetime

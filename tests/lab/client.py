@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The real Delta Chat core, for tests: one `deltachat-rpc-server` process holds many profiles, a `Person` is one of them.
 
 Nothing here sleeps. A test waits with `Person.until(condition)`: the condition is looked at again after each event of that profile, and the

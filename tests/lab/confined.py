@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Runs a program under the restrictions of packaging/razdar.service, as far as they can be had without systemd.
 
 As a program it reads the unit, confines itself and becomes the words after `--`: it must begin in mount and PID namespaces of its own

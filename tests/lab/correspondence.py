@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Two people on a relay who write to each other, for tests that take something away from the relay meanwhile.
 
 `Post` notes which messages were acknowledged, by Message-ID; `fetch_everything` is the other side's app. SETTINGS take every limit away

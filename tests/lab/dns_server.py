@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A little DNS server for tests: UDP and TCP on one address, answers from a table, and it can be made to misbehave.
 
 In a test's own event loop: `async with DnsServer({"one.example": {"MX": ["10 mx.one.example."]}}) as server`. In a network namespace, as a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Fixtures: a core, a relay of ours, a scripted relay. Each test gets fresh ones; folders are pytest's temporary ones."""
 
 from collections.abc import Callable, Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Too much of everything, from a process of its own: `python -m tests.lab.flood PLAN.json`.
 
 The plan says where the relay is, how many of each kind are at it at the same time and for how long; what came of it is one line of JSON on

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A relay of ours on a host of the test's network (network.py), with the ports, certificate and names that a relay in the world has."""
 
 import os

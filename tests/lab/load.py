@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Mail clients in a few lines, for tests that put a whole relay under load: over the wire they do what a Delta Chat app does.
 
 A sender pipelines MAIL, RCPT and DATA and notes which messages were acknowledged with 250. A device waits in IDLE, prefetches headers,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Names, addresses and ports of a test's own, inside the namespace that `./razdar test` makes around the whole run.
 
 There we are root of our own network and of our own view of the file system: lo is up, addresses can be added, `/etc/hosts` and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A small network of the test's own: hosts in network namespaces, and between them a wire that can be cut, slowed and made to lose packets.
 
 Each host is a namespace with one TUN device; the wire is a thread that reads the IP packets of all hosts and passes them on, or does not.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Other relays for our courier to meet, each wrong in its own way: a scripted HTTPS server, and SMTP by aiosmtpd or by script.
 
 All on loopback, on ports of the system's choice, in the test's own event loop; a peer book leads there.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A client that says exactly the bytes it is told to, over a real socket, and waits for what comes; nothing of it knows a protocol library.
 
 Every wait is bounded by the socket's timeout. `Peer` is one connection; `Imap` and `Smtp` add the few words that most tests begin with.

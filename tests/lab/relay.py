@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Our relay as a process of its own, on data and ports of its own; it can be ended, killed and started again on the same data.
 
 Everything it prints is kept in a file. A relay that does not say "ready" in time, or does not end by itself when asked to, fails the test

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A relay that answers as the test says: for finding out what the real client does when a relay refuses, reports or restores.
 
 It speaks just enough SMTP and IMAP (TLS at once, any password) for Delta Chat and keeps everything it heard in `heard`. It checks nothing

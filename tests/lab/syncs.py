@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Stands between a relay and its disk: every fsync and fdatasync of it can be held back, or made to fail, and let through again.
 
 The kernel asks us before each of these calls (seccomp with user notification, seccomp_unotify(2), Linux 5.5); the relay runs as it is and

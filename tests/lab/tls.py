@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A self-signed certificate for a name or an address, made on the spot."""
 
 import datetime

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The linkage attacker of docs/storage.md: who shares messages with whom, asked of a seized disk.
 
     PYTHONPATH=src python -m tests.linkage.attack [--json FILE]

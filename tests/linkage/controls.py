@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Stores that leak, made out of a seized one: they show that the attacker would find what there is to find.
 
 Each is the real database with one thing changed that a plainer store would have. Which message an entry belongs to is taken from what we

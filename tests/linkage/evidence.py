@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the attacker reads out of the files: rows with their places, rows that were deleted, and who is behind an account id.
 
 The attacker has the server's keys and knows every address, so each account id has a face. He has no password. Tables are read by the

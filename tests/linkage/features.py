@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the attacker computes for every two people: numbers that are higher, he hopes, for those who share messages.
 
 Three families, so that the report can tell them apart. *Activity* needs only what any store must know that keeps mail for somebody who is

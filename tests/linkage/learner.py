@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Learns from one town, where the answers are known, how to weigh what another town shows. Plain Python: a few thousand pairs are enough.
 
 Each feature is cut into steps at the quantiles of what it was trained on, and each step gets the odds with which pairs on it share

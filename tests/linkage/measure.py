@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """How good a ranking of pairs is: precision against chance, with an interval.
 
 *Precision* is the part of true pairs among as many top-ranked pairs as there are true ones; *chance* is the part of true pairs among all.

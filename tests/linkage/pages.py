@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Reads a SQLite file as somebody does who looks at its bytes: pages, cells, free pages, what is left in the gaps, and the log.
 
 Follows the file format as SQLite documents it (sqlite.org/fileformat2.html). Values that spill into overflow pages are shown as far as

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Towns of people who chat, drawn from a seed: who they are, their groups, and what happens on each relay day. Nothing here knows a relay.
 
 In the *even* town everybody gets exactly as many messages as anybody else, all on one relay day, and nobody fetches them: their numbers

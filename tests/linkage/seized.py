@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Two seized towns and the questions that are put to them: what the main file gives away, what the log names, what leaky stores would show.
 
 The attacker learns on one town, where the answers are known to him, and is measured on the other, and the other way round. What he is given

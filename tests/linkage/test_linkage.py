@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Whoever takes disk and keys does not learn who shares messages with whom: the attacker of docs/storage.md, run and bounded.
 
 300 people and 1500 messages of mixed sizes to groups of mixed size, submitted through SMTP to a real relay, all waiting. What the bound is

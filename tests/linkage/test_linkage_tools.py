@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The attacker's tools: the reader of SQLite's bytes against SQLite itself, the measure and the learner on cases with known answers."""
 
 import random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The plan played on a real relay: people log in, submit through SMTP and look after their mail through IMAP; then the disk is seized.
 
 `Truth` is what we know because we were there, kept outside of the relay's data: which message waits in which mailbox. The seizures are

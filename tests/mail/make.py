@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Makes mail that looks like what the Delta Chat apps send, for tests, benchmarks and the linkage attacker.
 
 The form is that of core 2.65.0, as recorded in the folder `accepted` beside this file.

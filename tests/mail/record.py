@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Records the corpus anew: what a real Delta Chat core of today submits, one file for each kind of message, into a folder of your choice.
 
     python -m tests.mail.record FOLDER

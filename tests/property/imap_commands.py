@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Hypothesis strategies for every IMAP command."""
 
 import string

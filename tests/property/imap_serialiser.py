@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Writes IMAP commands as a client would: the other half of a round trip. Strings go out quoted or as literals, by a flip of `literal`."""
 
 from collections.abc import Callable, Iterable

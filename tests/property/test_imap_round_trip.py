@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """value → bytes → value for every command, and the same events however the bytes are cut."""
 
 from itertools import pairwise

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Two devices watch one mailbox: whatever happens in whatever order, each client's own count agrees with the truth once it heard all.
 
 The client here is the plainest reading of RFC 3501: it keeps a list, appends unknown messages on EXISTS, deletes on EXPUNGE, and learns

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Fields in, bytes out: the header parser neither loses nor invents anything, and raises nothing but MimeError."""
 
 from contextlib import suppress

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Any sequence of keys before encrypted data is one message; any other order, and any byte too many or too few, is not."""
 
 import random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The gate as a whole: every made message passes, every single change that puts text beside the ciphertext is refused."""
 
 import random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Invariants of the books that count: never more than the rate, never a negative share, never more memory than the bound."""
 
 from hypothesis import given, settings

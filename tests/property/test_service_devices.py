@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Several devices do what they like with one account, at the same moment and in any interleaving; then everybody's picture is the same.
 
 Hypothesis draws rounds; within a round all devices act at once, and the store gives them their turns in an order that the seed decides.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What devices hear over the bus comes in the order of UIDs, whoever puts messages into a mailbox at the same moment.
 
 A client counts messages by what it was told, so news of UID 7 after news of UID 8 could not be told any more. The bus orders nothing:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Our client of SMTP against our server of SMTP, cut into packets at random: what the client says was delivered, the server has, exactly.
 
 The two engines share no code but the grammar of addresses, so each is the other's check: pipelining, dot-stuffing (RFC 5321 section

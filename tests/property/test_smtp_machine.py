@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Random dialogues against a model of SMTP that is written down a second time, in its simplest form.
 
 The model knows who may do what and counts: one reply for each command, a sender only after TLS and login, a message with exactly the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """How the network cuts the bytes must not change what an SMTP session sees or says, and no bytes may make it raise."""
 
 import base64

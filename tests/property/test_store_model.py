@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Any sequence of changes leaves the store on disk and the one in RAM in the same state, across closing and opening again."""
 
 import asyncio

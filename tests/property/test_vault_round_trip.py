@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Value → bytes → value for everything that the vault makes, and any bytes at all for everything that it opens."""
 
 import pytest

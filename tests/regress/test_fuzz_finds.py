@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What fuzzing found (tests/fuzz), each with the bytes that showed it."""
 
 from pathlib import Path

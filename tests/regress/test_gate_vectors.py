@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The attacks of VECTORS "encryption gate" and "MIME", each by its name there."""
 
 import random

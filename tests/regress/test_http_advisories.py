@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Holes that others had to close in the parts that our pages stand on; each test does what the advisory describes."""
 
 import asyncio

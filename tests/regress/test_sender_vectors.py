@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The attacks of VECTORS "sender" that the header and the envelope can carry, each by its name there."""
 
 import pytest

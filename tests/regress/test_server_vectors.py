@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The lines of attack on accounts, TLS and resources that only a running relay can answer; each test names its class.
 
 Other classes: gate and sender in this folder, SMTP smuggling in tests/unit/test_smtp_smuggling.py, IMAP after login in

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A relay of one account in a hundred lines: what stands behind the IMAP session in dialogues, fuzzing and property tests.
 
 It keeps messages in lists and answers every command with the pure pieces of `wire/imap`, the way the real handlers do, so that a dialogue

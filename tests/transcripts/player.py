@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 r"""Plays a dialogue that is written down as plain text against any protocol engine: SMTP, IMAP or another.
 
     # a comment; empty lines are free

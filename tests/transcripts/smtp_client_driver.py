@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The client of SMTP in transcripts: what the other relay says is written down, and what ours must say.
 
 The marks of player.py mean the same as there, `C:` the client and `S:` the server; only here it is the client that is looked at. The

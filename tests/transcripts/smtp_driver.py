@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A server without sockets around an SmtpSession: it answers events as a transcript tells it to, and remembers them.
 
 Directives for transcripts (player.py):

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Plays every dialogue of tests/transcripts/imap, in one write per step and cut into packets of one and of seven bytes.
 
 A dialogue whose name begins with `clear_` starts without TLS.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The player itself: it would be worthless if it could not fail."""
 
 import pytest

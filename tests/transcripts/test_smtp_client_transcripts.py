@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Plays every dialogue of tests/transcripts/smtp_client, in one write per step and cut into packets of one and of seven bytes."""
 
 from pathlib import Path

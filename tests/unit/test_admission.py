@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Who may have a connection (servers/admission.py): bounds by network, by account and in all, and who gives way."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Dependencies between the folders of src/razdar point one way, as docs/architecture.md draws them; computed from the imports."""
 
 import ast

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """docs/attacks.md names only tests that exist."""
 
 import re

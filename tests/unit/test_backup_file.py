@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The file of a backup: whole or refused, sealed or not, and never a way to write where it likes."""
 
 import hashlib

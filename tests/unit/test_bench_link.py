@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The benchmark's own clients: an answer is complete where it is, however the bytes were cut; a message is known by its number."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the benchmark says of its numbers: medians, how many times better, goals, table, picture and page, the time that is left."""
 
 import io

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`./razdar check`: each subject with what it must find, on files of the test's own."""
 
 import datetime

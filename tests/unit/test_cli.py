@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What a person types and reads. Commands run as they are, in this process."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Settings: who wins, what is refused, and in which words."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The call-back: what a relay remembers of its sending, and what counts as a yes."""
 
 import asyncio

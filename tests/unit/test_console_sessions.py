@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """One-time links, short sessions, form tokens, and the log of what was done."""
 
 import random

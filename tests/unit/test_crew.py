@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The crew's lanes (adapters/crew.py): networks take turns, the longest lane gives way, and no thread is ever lost."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What is changed at the console: a file beside the operator's own, checked like it, and taken back if the relay cannot use it."""
 
 import tomllib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Who signed a message from another relay: the policy, and the look-ups behind it."""
 
 import asyncio

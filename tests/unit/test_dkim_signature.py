@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What a signature and a key record must look like to prove anything (RFC 6376, RFC 8301), and what ours look like."""
 
 import base64

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Messages that the standards give as examples: RFC 6376 appendix A.2 (with its errata) and RFC 8463 appendix A."""
 
 import pytest

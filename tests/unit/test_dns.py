@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Asking DNS: what is cached and for how long, what is asked once, what is bounded, and what happens when servers misbehave."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Nothing that a person can type or set is undocumented, and the documents say nothing of things that are gone."""
 
 import re

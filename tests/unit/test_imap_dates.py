@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Dates of RFC 3501 section 9."""
 
 from datetime import UTC, date, datetime

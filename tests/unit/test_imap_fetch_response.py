@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What a FETCH answers for one message (RFC 3501 section 7.4.2)."""
 
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """From a byte stream to whole commands, within bounds (RFC 3501 section 4.3, RFC 7888)."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Header fields as bytes (RFC 5322 section 2.2)."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """LIST wildcards (RFC 3501 section 6.3.8)."""
 
 import re

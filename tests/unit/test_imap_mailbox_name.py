@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Modified UTF-7 (RFC 3501 section 5.1.3)."""
 
 import pytest

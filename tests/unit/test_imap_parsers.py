@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """One command line after the other: what it means, or that it means nothing (RFC 3501 section 9)."""
 
 from datetime import date

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Untagged lines, and strings that never break out of them (RFC 3501 sections 4.3 and 7)."""
 
 import re

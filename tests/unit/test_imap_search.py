@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """SEARCH keys on one message (RFC 3501 section 6.4.4)."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Sequence sets (RFC 3501 section 9)."""
 
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The session's promises that a dialogue cannot show: order of calls, limits, memory."""
 
 import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Every command in every state is answered as the table says (RFC 3501 section 3)."""
 
 from itertools import product

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """MIME parts, ENVELOPE and BODYSTRUCTURE (RFC 3501 sections 6.4.5 and 7.4.2) against examples and against hostile input."""
 
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What a client knows of its mailbox, and when it may hear more (RFC 3501 sections 5.5 and 7.4.1)."""
 
 import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """docs/limits.md has every limit once, with tests that exist."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`dclogin:` links (docs: WIRE facts, Accounts). That the real client takes them is shown in tests/interop."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What reaches the log: our own lines, and of libraries' lines only that there was one."""
 
 import asyncio

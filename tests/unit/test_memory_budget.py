@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The memory of messages on their way (servers/memory.py)."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the numbers for Prometheus show, and above all what they do not."""
 
 import asyncio

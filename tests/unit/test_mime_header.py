@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Splitting a message into fields and body (RFC 5322 section 2), and reading Content-Type (RFC 2045 section 5.1)."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Header hygiene: what is taken out at submission and before the mailbox, and that nothing else changes."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The walk over OpenPGP packets (RFC 9580 section 4.2) and the armor around them (section 6.2)."""
 
 import base64

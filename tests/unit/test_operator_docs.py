@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The operator's pages: every command in them exists, every setting works, both languages say the same, and Persian reads well."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """servers/peer_slots.py: places for other relays."""
 
 from hypothesis import given

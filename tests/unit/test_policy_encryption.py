@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The encryption gate on whole messages: the corpus, and the shapes that a client may legally give its mail."""
 
 from pathlib import Path

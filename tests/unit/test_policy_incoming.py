@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """policy/incoming.py: what mail from elsewhere must be, whoever sent it."""
 
 import pytest

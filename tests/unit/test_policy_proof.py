@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """policy/proof.py: who may say for which domain that a message is from there."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The coarse counter of a mailbox and the shares of its senders."""
 
 import random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Token buckets and the bounded book of them."""
 
 from razdar.policy.rate import RateBook, TokenBucket

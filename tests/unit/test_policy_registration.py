@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Who gets an account, and the names and passwords that the relay makes up."""
 
 import random

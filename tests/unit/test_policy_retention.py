@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """How long things stay, in relay days, and what the stored day tells."""
 
 import pytest

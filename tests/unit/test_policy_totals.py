@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What may be kept of totals, when something will be full, and how the relay is in one word: pure policies."""
 
 import pytest

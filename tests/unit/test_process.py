@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the process does to keep its memory and files to itself; tried in a process of its own, because it cannot be undone."""
 
 import subprocess

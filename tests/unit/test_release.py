@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What a release is made of: the bill of materials, the advisories, and a wheel that anybody can make again byte for byte."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """SIGHUP: configuration and certificate are taken together or not at all (docs/commands.md)."""
 
 from dataclasses import dataclass

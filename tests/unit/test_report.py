@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The delivery report, read back with the standard library's parser: RFC 3464, and what the Delta Chat core looks at (docs/interop.md)."""
 
 import email.policy

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """sd_notify(3) against a real datagram socket."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """services/accounts.py: the first login makes the account, races make one account, refusals and their cost tell nothing."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Blocking: who is blocked cannot log in, receive or send, live sessions end, and no address is kept."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """servers/connection.py and what both protocols make of it, over a line in RAM: bugs, a peer that does not read, a store that fails.
 
 What needs a real socket is in tests/integration/test_relay_*.py.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """services/deliver.py: one body for all, the rule of the one bad recipient, reports, quota, and nothing half done."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """services/folders.py: names are sealed, devices change them at the same moment, and nothing is half renamed."""
 
 import asyncio

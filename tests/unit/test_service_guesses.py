@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Trying passwords is slowed by account and network; the owner is not locked out (VECTORS "accounts")."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """services/mailbox.py: flags and keywords over several devices, expunge, copy, move, what was fetched goes first, what expired is told."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """services/marks.py: a mark \\Deleted that CLOSE follows at once is never written; one that stays is, and nobody sees an old state."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Accounts stay in RAM until their first use (services/newcomers.py). The contract of the store holds for them, too: tests/contract."""
 
 import asyncio

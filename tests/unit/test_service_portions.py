@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """services/transfer.py: COPY, MOVE, EXPUNGE and RENAME INBOX of more messages than go into one transaction."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """services/receive.py: mail from other relays (VECTORS "sender", "relay"), without sockets."""
 
 from email import message_from_bytes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Joining: the gate that shuts when too many come, tickets that make a reload harmless, a new password, leaving."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Small services: invites, tokens, appending, the book of deletions, submission's patience."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Totals by the hour: what is kept, what survives a restart, and what a wrong clock does to it."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The parts of the client of SMTP: replies, extensions, the table, dot-stuffing. Dialogues stand in tests/transcripts/smtp_client."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The content reader: end mark, dots, limit and memory (RFC 5321 section 4.5.2, RFC 1870)."""
 
 import sys

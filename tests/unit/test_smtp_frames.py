@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Bytes into lines (wire/frames.py): only CRLF ends a line, the limit bounds it, and packets do not matter."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The table of replies itself: RFC 5321 section 4.2, RFC 2034 section 4, RFC 3463, and what the Delta Chat core makes of it."""
 
 import pytest

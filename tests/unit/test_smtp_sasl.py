@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """SASL responses (RFC 4616, RFC 4954): what becomes credentials and what does not."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The session's promises to the server: events, answers, backpressure, limits, ends."""
 
 import base64

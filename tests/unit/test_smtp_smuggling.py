@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 r"""SMTP smuggling (CVE-2023-51764, -51765, -51766, CVE-2024-27305): one message stays one, however its end is disguised and cut.
 
 Each look-alike stands between a first message and a second one that must never come into being. Real ends are told apart from it by the

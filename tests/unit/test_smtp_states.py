@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The (state, verb) table is complete, and the session does in every cell what the table says."""
 
 import base64

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """MAIL, RCPT and their parameters (RFC 5321 sections 4.1.1.2, 4.1.1.3 and 4.1.2; RFC 1870; RFC 6152; RFC 6531)."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """docs/specifications.md names exactly the capabilities and extensions that are announced."""
 
 import re

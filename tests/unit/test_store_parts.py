@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The parts of the SQLite store that can be looked at alone: the writer's batches, the reserve, the fresh bodies, the statements' plans."""
 
 import asyncio

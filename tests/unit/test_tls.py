@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The certificate: made, renewed, replaced; and what a handshake with it agrees on."""
 
 import ipaddress

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Accounts: what an address and a password turn into (DESIGN section 4)."""
 
 import time

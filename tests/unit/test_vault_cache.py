@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The RAM-only short cuts: bounded, forgetful on request, and naming nobody."""
 
 import pytest

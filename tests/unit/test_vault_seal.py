@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Seals, bodies and folders open for the right key, look alike, and break loudly."""
 
 import struct

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Charts and dates: what is drawn, what is said to who cannot see it, and days in two calendars."""
 
 import re

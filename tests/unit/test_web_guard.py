@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What protects the visitor: headers, no credentials over plain HTTP, no link from a forged Host, a fixed set of files."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """servers/http_head.py: which heads are refused before h11 reads them (RFC 9112 sections 2.2, 5.2, 6.3 and 11.2)."""
 
 import h11

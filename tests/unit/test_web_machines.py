@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What programs ask for: POST /new, autoconfig, security.txt, robots.txt (WIRE.md "Accounts", RFC 9116)."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Every page in Persian and in English, taken apart with an HTML parser."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The style sheet and what the first view weighs."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The words of the pages: complete in both languages, spelled as an editor would, and all of them used."""
 
 import re

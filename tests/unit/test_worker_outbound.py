@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The queue of mail for other relays: packed with the local deliveries, sent in order, reported when it fails, and never lost."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Small machinery: the keeper's chores, the bus, the crew, the journal, and wake-ups to a real HTTP server."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """workers/push.py: whose phone is woken up, when it is tried again, and what a cut or a broken store does to that."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Which addresses other machines can reach this one at, for links, codes and the certificate.
 
 Asks the kernel only: a UDP socket is connected to an address reserved for documentation (RFC 5737, RFC 3849), which sends nothing, and

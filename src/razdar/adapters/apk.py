@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Which version an Android package says it is: its AndroidManifest.xml, in the binary form that Android's tools write.
 
 Reads the string table and the attributes of the first element, and nothing else; whatever is odd is "not known", never an error, because

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The shelf of apps that the relay hands out: files in DIR/apps and a list of them, `apps.json`.
 
 What is not on the list is not handed out, even if it lies there. The command line writes the list, the running relay reads it again when it

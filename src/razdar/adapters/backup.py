@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What a relay needs to be the same relay again on another disk: settings, keys, its own certificate, and the rows of accounts and folders.
 
 Never a message: neither entries nor bodies are read. Left out as well are push tokens (the apps hand them in again) and invitations (one

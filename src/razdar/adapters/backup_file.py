@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The file that `./razdar backup` writes: a few named parts in one file that says whether it is whole, on wish under a passphrase.
 
 The first line names format and kind; then, in clear, the SHA-256 of the rest and the rest, or, sealed, salt, nonce and the rest under

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The bus inside one process: a dictionary of listeners."""
 
 from collections.abc import Callable

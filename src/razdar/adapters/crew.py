@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The crew as a thread pool with lanes before it. `cryptography` releases the interpreter lock inside Argon2, so two threads use two cores
 (measured: 7.5 ms for one derivation alone, 3.9 ms each with two threads).
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Names of other relays, from DNS. Implements `ports.resolver.Resolver` with dnspython on the event loop.
 
 An answer is good for as long as DNS says, within bounds; that there is none, or no answer now, for a short while. A question is asked once

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Writing small files so that a crash leaves either the old one or the new one, and nobody else can read it.
 
 Used for keys, certificates and run files; messages never come here.

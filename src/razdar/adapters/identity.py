@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Who this relay is: its keys and a name, made once and kept in DIR/keys for as long as the data lives.
 
 `id_key` goes into every account id: without it no account can be found. The signing key is the relay's identity towards others, and its

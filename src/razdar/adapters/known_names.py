@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The last good answer for each name, kept on disk for the time when DNS is gone.
 
 There are no times in it and no counts, and the file is sorted, so it tells only that this relay once looked these names up. A name that was

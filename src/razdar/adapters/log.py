@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Where the journal's lines go: standard error, one JSON object a line, and nothing of what libraries would write.
 
 asyncio, ssl and the HTTP server put peers' addresses into their messages (a failed handshake is enough). Of their warnings only the fact is

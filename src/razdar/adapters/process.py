@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the process asks of the system for itself: memory that stays off the disk (no core dump, no swap where that is allowed, no file that
 others can read), and as many open files as it may have.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Wake-ups over HTTPS, as the official apps expect them (docs/interop.md)."""
 
 import httpx

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """DIR/run/ready.json: where the relay listens, for scripts that started it.
 
 The file is there exactly while every listener accepts; whoever waits for it needs to wait for nothing else.

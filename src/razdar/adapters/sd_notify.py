@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Tells a supervisor such as systemd that the relay is ready, alive or ending: sd_notify(3), one datagram to $NOTIFY_SOCKET.
 
 Where nothing supervises, nothing is sent. A datagram that cannot be delivered is dropped: the relay goes on, and the supervisor acts.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The relay's certificate: self-signed and kept in DIR/tls, or given by the operator and picked up again when its files change.
 
 Gives three server contexts that live as long as the relay; a reload changes the certificate inside them, so that listeners need not know.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Builds every part of the relay, in the order in which they need each other, and says how each is closed again."""
 
 import secrets

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What happens beside the connections: the regular chores, the reload of the configuration, the numbers for metrics."""
 
 import shutil

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the operator's desk is made of: its files, what the relay sees of itself once a minute, and what the console may ask and do."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Settings changed at the console: written to a file of their own (DIR/console.toml), then the relay reads its configuration again.
 
 The operator's own file is never touched, so its comments stay. What the console set wins over that file and loses against the command line

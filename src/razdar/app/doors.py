@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What answers on which port, and what the pages may ask: parts become protocol factories and a `Site`."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the doors, the chores and the pages are made of: one value that is built once and handed around in here."""
 
 from collections.abc import Callable, Mapping

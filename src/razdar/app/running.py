@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The life of a relay: it is built, its doors are opened, it works until a signal comes, and everything is closed in order."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`./razdar check`: looks at the machine and at the relay's folder without changing either, and says in words what is wrong.
 
 Each subject is a file here that returns findings; this one asks them in turn. It works before the first start, beside a running relay and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Is the certificate good for the relay's name, and for how long?"""
 
 import datetime

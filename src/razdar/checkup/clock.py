@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Does the machine's clock show a possible time? Nothing is ever deleted by it, but certificates and the dates of messages need it.
 
 There may be no time server to ask, so it is compared with what must lie in the past: the program's own files and the relay's data.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Is there room, will there be, and is it a disk that a database can live on?"""
 
 import shutil

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """One thing that `./razdar check` looked at, and what to say about it."""
 
 import enum

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Is everything in the data folder that must be there, and can nobody else read it?"""
 
 import os

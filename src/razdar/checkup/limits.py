@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """How many people fit: open files and memory; and does memory stay off the disk?"""
 
 import re

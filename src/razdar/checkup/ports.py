@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Can every port be opened, or is it already open, and by us?"""
 
 import socket

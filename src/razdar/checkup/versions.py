@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Are the programs that the relay stands on new enough, and are they the ones that were locked?"""
 
 import importlib.metadata

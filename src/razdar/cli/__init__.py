@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What a person types. Each command is a file here; `main` reads the words, calls it and turns a Trouble into one sentence.
 
 Only the standard library is imported until a command needs more, so that `--help` and `config` work before anything is installed.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`./razdar apps`: which apps the relay hands out itself. Works on the data folder; a running relay notices at once."""
 
 import argparse

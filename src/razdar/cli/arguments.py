@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The words that each command understands. docs/commands.md is made from this table; a test keeps it fresh."""
 
 import argparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`./razdar audit`: does a known vulnerability concern one of the locked packages? pip-audit asks the advisory service of the Python index.
 
 It needs the network, which is why it is a command of its own and no test. Only names and versions of packages leave the machine.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`./razdar backup FILE`: what the relay needs to be the same relay on another disk. Works while it runs."""
 
 import argparse

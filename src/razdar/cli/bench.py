@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`./razdar bench`: hands its words to bench/run.py, in the environment of the tests."""
 
 import os

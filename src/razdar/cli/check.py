@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`./razdar check`: what is wrong with the machine or the relay's folder, and how to mend it."""
 
 import argparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`./razdar console`: asks the running relay for a link that lets its operator into the console, once."""
 
 import argparse

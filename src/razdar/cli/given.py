@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """From parsed words to a RunConfig: the short flags are settings like any other."""
 
 import argparse

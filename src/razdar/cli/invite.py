@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`./razdar invite`: asks the running relay for an invitation and shows it."""
 
 import argparse

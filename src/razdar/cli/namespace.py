@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """First program inside the tests' network namespace: brings the loopback interface up and becomes pytest.
 
 A new network namespace has a loopback interface that is down (network_namespaces(7)). The `ip` program may be missing, so the kernel

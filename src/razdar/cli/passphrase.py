@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Asks for the passphrase of a backup: on the terminal without showing it, or, for scripts, the first line of standard input."""
 
 import getpass

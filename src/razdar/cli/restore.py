@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`./razdar restore FILE`: makes the data folder that of the relay in a backup."""
 
 import argparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`./razdar sbom FILE`: what the relay is made of, as a CycloneDX 1.6 bill of materials in JSON.
 
 Made from requirements.lock alone, so it is the same wherever and whenever it is made, and says exactly what an installation may contain:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`./razdar config`: every setting, its value, where it comes from and why the default is what it is."""
 
 import argparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`./razdar status`: the counts of the running relay; there is nothing about a single person to show."""
 
 import argparse

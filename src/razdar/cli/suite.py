@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`./razdar test`: every check a change has to pass, the same here and in CI.
 
 pytest runs in a user, mount and network namespace of its own, where tests may use port 25, add addresses and have their own /etc/hosts

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Text and QR codes on a terminal, Persian first.
 
 Addresses and codes stand on lines of their own, so that bidirectional text cannot tear them.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`./razdar up`: the relay in the foreground, and what a person needs to know when it is ready."""
 
 import argparse

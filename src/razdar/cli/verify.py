@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`./razdar verify FILE`: whether what a relay says of its blocked accounts (/status.json) is signed, and by whom."""
 
 import argparse

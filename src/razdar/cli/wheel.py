@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`./razdar wheel DIR`: the program as a wheel whose bytes anybody can make again from the same source.
 
 hatchling, locked by hash, writes files in one order, with one mode and one time ($SOURCE_DATE_EPOCH, else a fixed day), so that neither the

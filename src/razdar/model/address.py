@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """An address is a local part and a domain, folded to lower case once, where it enters."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """An app that the relay hands out itself, because its makers' page or the shops may be out of reach. Where it lies is not known here."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Where mail from elsewhere comes in: what a door knows of the other side, and no more than the policies need."""
 
 from dataclasses import dataclass, field

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Identifiers that are easily mixed up, each with a type of its own."""
 
 from typing import NamedTuple, NewType

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Where the relay listens."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A message on its way: the envelope and the bytes, and what the store keeps of them."""
 
 from collections.abc import Sequence

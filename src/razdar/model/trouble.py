@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What stops the operator and what to do about it, in one sentence, in Persian and in English.
 
 A trouble is the fault of the surroundings: a port that is taken, a folder that cannot be written, a setting with a wrong value. It is

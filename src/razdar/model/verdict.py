@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What a policy answers. A refusal is a value that is returned, never an exception thrown through the stack."""
 
 from dataclasses import dataclass

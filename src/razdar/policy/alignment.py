@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Mail from other relays is from whom it says: the domain of `From:` itself has signed it.
 
 Strict: `d=` is the very domain, not one above or below it as on other chatmail relays. Who hands the message over does not matter, so

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Only encrypted mail passes, so that nobody, the operator included, can read what people write.
 
 Looks at structure only; nothing is decrypted. The rules, where they come from and what they cannot see stand in docs/encryption-policy.md.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """When something that shrinks will be used up, if it goes on as it did lately: a straight line through what was measured.
 
 A straight line is all that a week of measurements supports; the answer is rounded by whoever shows it and is no promise.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Whether a relay is well, from signs that it sees in itself, and what an hour was like in one word.
 
 A finding that is grave makes the relay `degraded`: somebody notices it. The others are for the operator to know in time. `down` is never

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What a message from another relay must be before anybody is asked whether it is from there. No bytes make these functions raise.
 
 It names one author, who is not of this relay; it has not gone round in a loop; and it is encrypted, or one of the two other kinds of mail

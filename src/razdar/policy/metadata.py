@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the relay tells every client that asks for server annotations (RFC 5464 section 6.2, WIRE facts of the Delta Chat core)."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What proves that a message from another relay is from the domain that its `From:` names.
 
 A name is proven by its DKIM signature (policy/alignment.py). An address literal has no place in DNS for a key: it is proven when the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """How much may wait for other relays: in all, and from one account, so that nobody fills the queue alone.
 
 What each account has waiting is counted in RAM only: on disk it would be a record of who writes how much. A restart forgets it, to the

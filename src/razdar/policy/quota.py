@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """How full a mailbox is, told as coarsely as that can be done, and who fills it.
 
 The store must know how full the mailbox of an offline owner is, so it keeps a counter in clear. It counts in units of 1/64 of the quota

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """How often something may happen: token buckets, and a bounded book of them.
 
 Time is passed in, in seconds of a clock that only goes forward. The book lives in RAM only and forgets the bucket that was used longest ago

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Who gets an account, and the names and passwords that this relay makes up itself.
 
 The apps make an account by logging in to a name that does not exist yet, so a refusal here is answered like a wrong password: where

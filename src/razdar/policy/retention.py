@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """When things go. Relay days count the days that the relay ran (ports/store.py), so neither a wrong clock nor a cut deletes anything early.
 
 The day that is running when something arrives does not count: it may be over in a minute, and the published time is a promise.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """When another relay is tried again, and when a message that waits for it has waited long enough.
 
 A relay that does not answer is tried after 30 seconds, then ever later up to an hour, each time a little earlier or later than the rule

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Which hosts take mail for a domain, in which order, and which of their addresses may be called.
 
 RFC 5321 section 5.1 (MX, implicit MX, equal preferences in random order, ourselves among the hosts), RFC 7505 (null MX), RFC 5321 section

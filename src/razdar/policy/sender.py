@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Nobody writes in another person's name: login, envelope sender and `From:` are one address."""
 
 from razdar.model.address import Address

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """How much of its totals a relay may keep and show.
 
 Who keeps numbers keeps a diary, so nothing finer than an hour is kept, everything that people do is rounded to tens, and with fewer than

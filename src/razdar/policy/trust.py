@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """How another relay proves who it is, by its certificate.
 
 A known peer is known by the fingerprint that the operator entered or that was seen first; then neither authority nor name matter. Whoever

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Tells the devices of a mailbox that something changed in it. Loss is harmless: a session can always ask the store."""
 
 from collections.abc import Callable, Mapping, Sequence

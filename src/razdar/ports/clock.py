@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Time and randomness are passed in, never reached for."""
 
 from typing import Protocol

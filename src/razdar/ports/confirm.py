@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Asking the address that a message names whether the message is from there."""
 
 from dataclasses import dataclass, field

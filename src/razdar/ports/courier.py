@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The way to another relay: a line is opened to a domain and carries one consignment after the other.
 
 The courier knows routes, connections, TLS and the two protocols that relays speak: `/mxdeliv` over HTTPS, and SMTP on port 25. It keeps

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Work that is slow for the processor (Argon2, sealing a large audience, encrypting a large body), kept off the event loop."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Waking up phones that are asleep."""
 
 from enum import Enum

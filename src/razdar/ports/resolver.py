@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Names of other relays: what DNS says of them, or what the operator wrote down in its place.
 
 A resolver answers from DNS and keeps good answers, so that a name known yesterday is known when DNS is gone; such an answer is marked.

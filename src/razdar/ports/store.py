@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The sealed store as the use cases see it.
 
 Every method is a coroutine, because the writer may live in another thread today and in another process tomorrow. Arguments and results

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Who may have a connection: decided when it is accepted, before any work is done for it, so that nobody can lock the others out.
 
 A connection is a stranger's until somebody has logged in on it, or until it turns out to be a visit of the pages. Strangers are bounded by

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Port 443 is shared: what the client names in the TLS handshake (ALPN, RFC 7301) decides who answers.
 
 `imap` and `smtp` reach those engines, `http/1.1` or nothing the pages. A client that speaks another protocol than it named reaches an

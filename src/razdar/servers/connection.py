@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The connection loop that SMTP and IMAP share: bytes go into a protocol engine, events come out, a handler answers them.
 
 `asyncio.Protocol`, not streams: an idle connection owns a transport, an engine and one timer, no task and no buffer. A task lives only

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The control socket DIR/run/control.sock: how `./razdar invite` and `status` speak to the relay that runs.
 
 One line of JSON in, one line out: `{"op": "status"}` → `{…}`; a Trouble of the relay comes back as `{"trouble": [persian, english]}`. Only

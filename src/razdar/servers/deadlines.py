@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The clock of one connection: silence, the time to log in, and the moment that a last word has to leave.
 
 One timer at a time. It wakes about once a minute, so that an idle connection costs next to nothing; nothing here is exact to the second.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What a protocol engine looks like to the connection that feeds it: bytes in, bytes out, and how much it holds."""
 
 from typing import Protocol

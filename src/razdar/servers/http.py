@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The HTTP edge: connections in, ASGI calls out, with a bound on everything a peer can make us keep.
 
 uvicorn's h11 protocol does the talking; it is made for connections that our own listeners accept (plain ports) or that were found to be

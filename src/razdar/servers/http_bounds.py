@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Bounds on request bodies, for the pages and for the few paths with bounds of their own, and the net below every application."""
 
 from collections.abc import Mapping

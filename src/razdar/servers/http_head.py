@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What a request's head must look like before it is parsed, and when it is refused.
 
 h11 parses HTTP/1.1; it is generous where two readers of the same bytes could disagree about where a request ends (request smuggling, RFC

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the relay writes down while it runs: events with counts and kinds, never an address, an IP, a subject or a message id.
 
 An exception is recorded by its type and the places in our own code it passed, with a reference number; its text may hold what a peer sent

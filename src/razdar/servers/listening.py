@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Opens the relay's ports, all or none, and lets people in.
 
 Connections are accepted here and not by the event loop, so that whoever finds no room (admission.py) costs no TLS handshake, and so that

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """How much memory messages on their way may take, in all: in, until they are handed over, and out, until they are read.
 
 Small messages have a part of it that large ones cannot take, so that a day of many videos does not stop the chats. What a connection

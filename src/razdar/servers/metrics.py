@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Numbers for Prometheus on a port of this machine's own loopback address, off unless `metrics_port` is set.
 
 Who keeps such numbers keeps a diary, so this one must not tell of anybody: no address, no account, no peer, and of what people do only

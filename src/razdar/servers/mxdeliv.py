@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What other relays may ask of our HTTPS: that we take a message (`/mxdeliv`), and whether one is ours (the call-back).
 
 An ASGI application for each. The body is counted in the memory of all messages of other relays while it comes, and the answer is given

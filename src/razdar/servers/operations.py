@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What `./razdar invite`, `status` and `reload` ask of the running relay, over the control socket (servers/control.py).
 
 There is no operation that shows a list of accounts, an address or who wrote to whom: such views do not exist in the code.

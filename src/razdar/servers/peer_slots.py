@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """How many connections other relays may have, at port 25 and with `/mxdeliv` together, so that one of them cannot shut the others out.
 
 One network has a few places, all have many, and half of them are kept for networks that have brought proven mail since this relay started:

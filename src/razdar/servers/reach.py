@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """How people reach this relay: the host, page and ports that links and codes carry.
 
 A relay without a certificate that somebody vouches for is reached by an address, which may change; its name stays the same (DESIGN, "A name

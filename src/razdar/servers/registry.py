@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """All live mail connections, and the bounds that each of them has.
 
 Their number is bounded here as the last resort; who may come in at all is decided earlier (admission.py).

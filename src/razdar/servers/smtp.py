@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Submission at the socket: SMTP for people of this relay, who log in. Other relays come in at smtp_relay.py."""
 
 from collections.abc import Callable, Coroutine

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What both SMTP doors share: the engine on a connection, and what it counts for in memory."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Port 25: SMTP for other relays. STARTTLS comes first, nobody logs in, and what may happen is decided in services/receive.py.
 
 The peer's address is asked of the socket for the one comparison with the sender's address (policy/proof.py), for as long as that takes, and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Logging in, and with it making accounts: the first login with a fitting name makes one, as the apps expect (docs/interop.md).
 
 IMAP and SMTP of one client race for that; exactly one account comes of it and both succeed, because the store keeps the first record and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What was done at the operator's console, by kind and hour: no address, no name, no word that somebody typed.
 
 An entry holds the kind of action and, for settings, which one went from which value to which; these are the relay's own words. The hour is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """APPEND: a client puts a message of its own into one of its mailboxes. Only what it could have submitted is taken."""
 
 from collections.abc import Iterable

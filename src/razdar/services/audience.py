@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Who of this relay can receive a message: the people behind the addresses are looked up, and room is held in their mailboxes.
 
 A shortage of ours (no time to look somebody up, the budget for unknown names used up) is nobody's state: the whole message is refused for

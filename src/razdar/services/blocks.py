@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Accounts that the operator has blocked: they cannot log in, nor receive, nor send, until they are unblocked.
 
 What is kept is the account's id and never the address, in ascending order, so that neither the file nor its order tells who it was or

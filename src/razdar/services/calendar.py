@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Relay days: the only time by which anything is ever deleted.
 
 A stored counter goes up by one after each 24 hours of running, measured on the monotonic clock. A wall clock that is a year wrong deletes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The call-back: how a relay that has only an address proves that a message is its own when it does not come from that address.
 
 Whoever sends remembers for a while, in RAM, digests of what he is sending (`Sending`) and answers for them (wire/confirm.py); whoever

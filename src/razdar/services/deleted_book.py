@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Which messages carry \\Deleted, so that CLOSE need not open every seal of a mailbox.
 
 A client that keeps its mail on the server closes the mailbox after every deletion. The first EXPUNGE or CLOSE of a mailbox since the relay

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Puts one message into the mailboxes of everybody here who may get it, sealed once, and on its way to everybody elsewhere, in one
 transaction.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """From an address to an account id, which is slow on purpose (DESIGN section 4): whoever takes the disk and all keys pays at least 3 ms
 for every address that he wants to test. The relay itself pays once and remembers the answer in RAM."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Who signed a message that comes from another relay, with keys from the operator's entries or from DNS.
 
 Only signatures of the domain in `From:` are looked at, for no other can count (policy/alignment.py); so a message causes look-ups in that

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Flags of a message between what a client calls them and the bits inside the seal (RFC 3501 section 2.3.2).
 
 Bit n of the keywords stands for the n-th name in the mailbox's sealed list. Names are compared without case.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The folders of an account: their names are sealed, so only a session that has the key can find one by name.
 
 A name above a folder (`a` of `a/b`) need not be a folder. Subscriptions belong to names, not to folders (RFC 3501 section 6.3.6): when a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Slows down whoever tries passwords: so many logins for one account from one network, then one a minute.
 
 Counted by account and network together, so that nobody can lock the owner out from elsewhere; a device that was here before is recognised

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What is kept of each hour, and the book of hours as bytes for a file.
 
 An hour holds totals that have been rounded already (policy/totals.py); nothing finer is ever written down. A book that cannot be read is an

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Invites: a token that makes an account when it is claimed.
 
 The token travels in the link only; the store keeps its hash, so neither the disk nor the operator holds a working invite. The password is

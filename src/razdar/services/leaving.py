@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What somebody does who has an account and no app at hand: taking a new password, or taking everything away.
 
 Guessing here is as slow as guessing at a login: the same counter, the same waiting line (services/accounts.py). Nothing is ever made.

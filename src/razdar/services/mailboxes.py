@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What opened mailboxes share: locks, the sessions that have the same one open, quota."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Marks \\Deleted that a device has set and not yet acted on, kept in RAM for a second before they are written.
 
 An app marks what it fetched and closes the mailbox at once. To write the mark first would cost a seal, a transaction and an fsync for an

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Accounts that nobody has used yet live in RAM, so that a flood of log-ins leaves nothing on disk.
 
 A store before the store. An account goes to disk with the first thing worth keeping: a message delivered to it, sent by it or appended, a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Mail for other relays is packed for the queue: grouped by domain, signed once, sealed once, one entry for each domain.
 
 It is committed together with the local deliveries of the same message, so `250` means the same for everybody. What can certainly never go

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Parcels: a message sealed for everybody who gets it from one body, committed together with what belongs to it, and then announced.
 
 Sealing happens before the store is asked, off the event loop when it is much. Several parcels of one commit are on stable storage together

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """How much one other relay may bring, so that it cannot hurt the others or our own people.
 
 Before anything is proven everything counts for the network it comes from, afterwards for the domain as well: a liar uses up his own

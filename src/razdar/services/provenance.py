@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Is a message really from the domain in its `From:`? The ways that policy/proof.py names are tried one after the other.
 
 "Nobody can tell now" and "no" are different answers: the first asks the peer to come again, so that mail is not lost because DNS is dead.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The queue's folders: one for each other relay, its name sealed, with what is remembered of it.
 
 What waits for other relays lies in the store like mail in mailboxes: the queue is an account of the relay itself (vault/queue_key.py), each

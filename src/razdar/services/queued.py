@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """One message as it waits for other relays: a line that says from whom and to whom, then the message, signed and ready to go.
 
 One body serves all relays that the message goes to; each finds its own recipients in it. The line is JSON, so that a later version can add

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Random numbers of the store: the id of a body and an entry's part of its body's balance (ports/store.py)."""
 
 from razdar.model.ids import BodyId

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Mail from other relays: from a message and whoever brings it to the mailboxes of this relay.
 
 What it must be is decided first (policy/incoming.py), then whether it is from where it says (services/provenance.py), and only then who

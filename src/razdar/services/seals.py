@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The seals of one mailbox, opened for one session: lazily, with the key that its login unlocked, and remembered in RAM within a bound.
 
 Other devices change the same entries while the store is being read, so an answer may be older than the news that came meanwhile; those

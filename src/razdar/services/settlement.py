@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What becomes of a message that waited for another relay: it went, it failed and its sender is told, or a part of it waits on.
 
 Whatever it is happens in one transaction: the entry is gone and the report is there, and at no moment there is neither. Reports go to the

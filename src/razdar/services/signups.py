@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Joining without an invitation: the names that the page hands out, and the gate that shuts when too many come at once.
 
 A ticket stands for one visitor's account before it exists. The page puts it into its form; name and password follow from it and from a key

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The relay's totals by the hour, for the operator's charts and the public line that says whether it is well.
 
 Once a minute it is told what the relay sees of itself; counts of events become totals, rounded before anybody or any disk sees them

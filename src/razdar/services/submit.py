@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Submission: somebody who is logged in hands us a message (RFC 6409). Policies decide, in the order of what they cost."""
 
 import asyncio

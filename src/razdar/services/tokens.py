@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Push tokens: opaque to us, encrypted for the notification service by the app. Kept 90 relay days since last set."""
 
 from collections.abc import Callable

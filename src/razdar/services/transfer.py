@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """COPY and MOVE: messages of one mailbox put into another one of the same account.
 
 The body is shared and keeps its day; the copy gets a seal, a charge and a share of its own. Very many messages go in portions, so that

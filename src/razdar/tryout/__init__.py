@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`./razdar try`: the main job, shown to somebody who has no phone at hand.
 
 A throw-away relay in a temporary folder on free loopback ports, and two real Delta Chat cores. Ali and Bahar meet by secure join, write,

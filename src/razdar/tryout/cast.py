@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The relay and the people of `./razdar try`: a relay as a process of its own, and real Delta Chat cores.
 
 Both end with their block, whatever happens in it. Whoever waits here waits for an event or an end of patience, and then says in one

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the people of `./razdar try` do: meet, talk, send a picture, form a group, and one of them goes away."""
 
 import struct

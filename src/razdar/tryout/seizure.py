@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What somebody who takes the disk finds: every file with its size, every table with its rows, and whether a given text is anywhere.
 
 Used by `./razdar try` to show it, and good for any data folder. It reads a copy of the database, so a running relay is not disturbed and

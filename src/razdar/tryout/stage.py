@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The terminal of `./razdar try`: what happens, in columns, with the time since the beginning.
 
 Text that may run from right to left stands last on its line, so that the columns before it stay where they are.

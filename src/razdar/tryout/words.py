@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the tables and columns of the store mean, in words. What is not here is shown as not explained, and a test fails."""
 
 UNEXPLAINED = ("توضیح داده نشده", "not explained")

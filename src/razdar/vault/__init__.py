@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Cryptography of the sealed store: what lies on disk is made here and can be opened only here.
 
 Nothing in this package touches the disk, and nothing outside of it touches a cipher. Three kinds of secrets exist: an account's private

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Accounts: the id that hides an address, and the private key that a password unlocks.
 
 An account id is Argon2id of the address under the relay's id key: addresses are short, and whoever holds the disk and all keys still

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The body of a message at rest: AES-256-GCM under a key of its own, padded to a size class.
 
 The smallest class fills exactly one database page, which a chat message with its signature does too; above it there are four classes to

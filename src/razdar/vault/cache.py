@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """RAM-only short cuts, so that a returning device and a known recipient cost microseconds instead of an Argon2id.
 
 Keys of the tables are BLAKE2b under the boot key, which is drawn at each start and never written: a copy of the tables without it names

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The keys behind DKIM: ours, which signs, and everybody's, which prove (RFC 6376, RFC 8301, RFC 8463).
 
 Ours is RSA with 2048 bits, because the verifiers that most relays run know nothing newer. Keys of others come from DNS, so from anybody:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What a folder is called, which keywords its flags stand for and whether it is subscribed, sealed for its owner, always of one length."""
 
 import json

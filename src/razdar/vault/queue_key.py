@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Who owns what waits for other relays: an account of the relay itself, whose private key lies in DIR/keys and not under a password.
 
 Whoever has the server's keys can therefore read the envelopes of that mail; the messages in it are encrypted end to end like all others.

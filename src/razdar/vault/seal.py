@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The seal of one mailbox entry: which body it is, how to open it, its flags, readable by the account's key alone.
 
 A seal is HPKE (RFC 9180, base mode, DHKEM X25519 with HKDF-SHA256, AES-256-GCM) over a record of fixed length, so that every seal has

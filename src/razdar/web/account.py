@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The page that hands over an account: button, code, address and password, once."""
 
 import segno

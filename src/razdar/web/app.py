@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The web face of a relay, put together: routes, error pages and what every answer goes through.
 
 Plain HTTP shows the same pages with a way to HTTPS instead of forms; it never shows or takes a password. A further group of pages is a

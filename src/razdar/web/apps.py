@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The app from the relay itself: `/apps/NAME`, for days on which shops and the makers' page are out of reach.
 
 A name is on the operator's list or there is no such file: no path is built from what a visitor sends (adapters/apps.py). Parts can be asked

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Style sheet, font and icon: a fixed set, read once. There is no path to traverse: a name is in the table or it is not.
 
 Texts among them travel compressed. Pages never do: a page may hold a password beside something a stranger chose (BREACH).

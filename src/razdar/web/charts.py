@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Charts as SVG, drawn here and not in the browser: they work without script, in a saved page and on paper.
 
 Time flows from left to right in both languages, as on other charts of networks, and each chart says so on its axis. Colours, fonts and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Days and hours as people write them: Jalali and in Iran's time for Persian, Gregorian and UTC for English, both where it may be cited.
 
 Inside the program there are Unix seconds only. Iran's time comes from the machine's list of zones, because the rule has changed before

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Pages for what went wrong: each says what happened and where to go on. A bug of ours gets a reference number that the journal has too."""
 
 from starlette.exceptions import HTTPException

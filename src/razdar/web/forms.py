@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Reading a form: a few short fields, and who may use a ticket."""
 
 from dataclasses import dataclass

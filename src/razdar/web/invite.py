@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The invite page. Looking uses nothing up, so link previews of messengers are harmless; only the form claims.
 
 The token is in the path, because the page must work without script; no log has paths, and no-referrer keeps it from other sites. A code

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Which language a page is in: what the link says, else what the browser prefers, else Persian. No cookie remembers it; the links carry
 it."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`/account`: a new password for an account, or its end, for whoever knows address and password.
 
 Too many wrong passwords are answered like a busy relay, as at a login; that the name does not exist is answered like a wrong password.

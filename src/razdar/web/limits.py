@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Every limit that is in force, with its value and its reason, in the reader's language.
 
 The values are those of the running configuration. The first page has names and values, because at 1 kB/s the reasons would take it

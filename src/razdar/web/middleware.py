@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What every answer goes through: headers that bind the browser, and a net for our own bugs."""
 
 from starlette.datastructures import MutableHeaders

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Numbers as people write them: Persian digits with ٬ and ٫, or English ones. Addresses, ports and codes are not numbers and stay ASCII."""
 
 _PERSIAN = str.maketrans("0123456789,.", "۰۱۲۳۴۵۶۷۸۹٬٫")

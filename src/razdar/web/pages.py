@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """From a template and a request to a page: language, figures from the settings, and links that never come from the Host header.
 
 A template sees the texts as `t`, the relay as `site` and `settings`, and `is_secure`. Whatever somebody typed or configured is escaped by

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`/privacy`: what the relay keeps, from docs/storage.md's closed list and the settings in force.
 
 Whoever adds a table to the store has to say here, in both languages, what is in it; a test compares the lists.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A fresh login link for an account whose relay has moved to another address.
 
 The page is a pen, not a desk: what is typed is put into a link and forgotten. Nothing is looked up, so it tells nobody which accounts

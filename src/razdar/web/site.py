@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the pages need to know of the relay and may ask of it. app/doors.py fills it in; tests fill in a small relay of their own.
 
 Values that a reload can change are functions. The pages learn nothing else: no store, no vault, no connection.

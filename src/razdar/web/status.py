@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`/status`: is the relay well, in words and as a strip of ninety days, and how many accounts are blocked, signed; the same as JSON."""
 
 import base64

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The first page, and making an account from it or from inside the app.
 
 None of the forms carries a CSRF token: there is no cookie and no other authority that a browser would add by itself, so a foreign page that

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Documents for programs: where mail apps find the ports (Thunderbird's autoconfig) and whom to tell about a hole (RFC 9116)."""
 
 from dataclasses import dataclass

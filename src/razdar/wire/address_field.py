@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The one address in a `From:` field (RFC 5322 section 3.6.2), for the check that nobody writes in another person's name.
 
 Reads one mailbox: a bare address, or one in angle brackets after a display name. Lists, groups, comments and source routes are not read but

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The call-back between relays without DNS: question and answer (docs/federation.md).
 
     GET /.well-known/razdar/confirm?<64 hexadecimal digits>       the SHA-256 of the message

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What we say when the other side breaks the protocol.
 
 One family for all protocols of `wire/`: a framer or parser raises it, the session of the same protocol catches it, replies with its

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Bytes into lines, with a hard limit, before anything is parsed.
 
 A line ends with CRLF and with nothing else: a single CR, a single LF or a NUL anywhere in it is the peer's error (SMTP smuggling,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What a relay takes out of the header so that messages tell less about people than their apps and other servers wrote into them.
 
 Everything else, the body included, leaves byte for byte as it came: signatures over it stay good. Nothing is added but the one subject that

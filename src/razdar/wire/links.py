@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`dclogin:` links: all that a Delta Chat app needs for one account, ports and self-signed hosts included, without any look-up.
 
 Whoever has the link has the account, so it is shown once and never logged. The form is the client's (chatmail core, qr/dclogin_scheme.rs);

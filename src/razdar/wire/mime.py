@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The header of a message: its fields as they came, in their order, and the few values that a relay looks at (RFC 5322, RFC 2045).
 
 Fast and strict: one pass over bounded bytes, and what could be read in two ways is an error, because a client might read it the other way.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`/mxdeliv`: one message from relay to relay as an HTTP request (docs/federation.md).
 
     POST /mxdeliv

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Whether bytes have the structure of one encrypted OpenPGP message (RFC 9580 section 10.3), and how they come out of their ASCII armor.
 
 Structure only: nothing is decrypted, nothing is verified, and a sender who takes the trouble can fill an encrypted packet with anything.

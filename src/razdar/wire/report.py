@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The delivery report that tells a sender who did not get a message (RFC 3464, RFC 6522).
 
 Written for what the Delta Chat core reads (docs/interop.md): it takes the words of the first part, `Action` of the first recipient and, to

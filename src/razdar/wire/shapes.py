@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The three shapes of mail that may pass: PGP/MIME (RFC 3156 section 4), the secure-join request and the delivery report.
 
 The first two are read from the first byte of the body to the last, and whatever the shape does not ask for is an error. So nothing can

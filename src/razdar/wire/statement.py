@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The signed sentence that says how many accounts a relay blocks: four lines of text, made and read here.
 
 It is signed as it stands, line ends included, with the relay's Ed25519 key (RFC 8032). The first line keeps the signature from being taken

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What has to happen now and then: relay days, the certificate's files, devices that stay connected. One task owns all of it."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The queue's worker: decides for which other relay something is to be done now, and does it in one task for each.
 
 A relay that nothing waits for costs a record in RAM and no task. One that cannot be reached costs an entry in a list of times. The store is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the queue's worker knows of one other relay, and the book of lines that may be open at the same time."""
 
 from collections import Counter

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Looks through what waits for one other relay: what has waited for too long becomes a report, and who waits for a day is told once.
 
 It is done at most once an hour, and for the first once in a relay day. Entries are in the order of their days but for rests of messages

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Sends what waits for one other relay, from the first line that opens until nothing is left or the relay cannot be reached.
 
 One line carries one message after the other. What one person sends stays in order: no two lines carry messages of the same sender at the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Wakes up phones: who got mail is queued in RAM, tokens are read from the store, wake-ups go out.
 
 A wake-up that fails is tried again after 8, 64, 512 … seconds and given up after five hours; by then the phone has woken up by itself. The

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A chatmail relay made of Postfix, Dovecot and OpenDKIM, for tests of federation and for the benchmark. Nothing is installed."""
 
 from tests.lab.chatmail_peer.packages import Unavailable, versions

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Answers Dovecot's dict protocol, as the little servers of a chatmail relay do: who may log in, when they did, and notices of new mail.
 
 An account comes into being at its first login, with a SHA-512-crypt hash in a file of its own. Everything else that is set is noted and

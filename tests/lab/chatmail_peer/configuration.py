@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the peer's programs read: the same decisions as a chatmail relay 1.12 has taken, in files of our own words.
 
 Paths are those inside the peer's mount namespace (inside.py): /mnt is the peer's folder on the disk, /run a fresh tmpfs. What differs

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What Dovecot reads: its main file, how it asks for accounts, and what it does for every new message.
 
 As a chatmail relay has it: maildirs with compressed files, quota, metadata and last login by way of little servers, notices of new mail in

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """First process inside the peer's mount and PID namespaces: lays the unpacked packages over the system, starts the programs, reaps.
 
     unshare --mount --pid --fork --kill-child python inside.py TREE FOLDER ACCOUNTS_PROGRAM DOMAIN FIRST_ID

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Postfix, Dovecot and OpenDKIM from Debian's packages, downloaded and unpacked into a folder under build/, and never installed.
 
 `unpacked` asks apt (which needs no root for this) what the host lacks, downloads exactly those packages and unpacks them once; packages of

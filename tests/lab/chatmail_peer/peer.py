@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A chatmail relay of Postfix, Dovecot and OpenDKIM on an address of its own, as a context manager.
 
 It runs in mount and PID namespaces of its own and in the network namespace of whoever starts it; so a test of ours can reach it, and it can

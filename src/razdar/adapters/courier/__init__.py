@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The way to other relays: finds out where a domain's mail goes, and opens a line there. Implements ports/courier.py.
 
 The operator's peer book first, then IP literals, then DNS (policy/route.py). Hosts are tried in the order DNS gives; of each host all

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A line to one host: `/mxdeliv` where it works, SMTP where it does not, both kept open as long as messages come."""
 
 import asyncio

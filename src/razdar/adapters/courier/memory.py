@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What was learnt about hosts: which of the two ways works, how much they take over HTTPS, which addresses were dead a moment ago.
 
 In RAM, bounded, and forgotten after a while, because hosts change. It only orders and spares attempts: nothing that is remembered makes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The way over HTTPS: `POST /mxdeliv`, one request a message, many on one connection.
 
 Only 200 means that the message was taken. 400 carries the words that SMTP would have; 413, and everything that shows that the host speaks

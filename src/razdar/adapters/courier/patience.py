@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """How long each step to another relay may take: enough for 600 ms there and back with 30 % of the packets lost, and not for ever."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Several ways to the same place, tried one after the other without waiting for the slow ones to fail (after RFC 8305, happy eyeballs).
 
 The order is a preference: the next begins when the one before has failed, or has taken longer than its head start. Whoever arrives first

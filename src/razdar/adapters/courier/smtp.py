@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The way over SMTP: port 25, STARTTLS, many messages on one connection.
 
 The dialogue is wire/smtp/client.py; here are socket and patience.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A connection to another relay: bytes out, bytes in, TLS from the start or in the middle.
 
 Made for bad lines: with 600 ms there and back and every third packet lost it still works, and a line that is dead is known to be dead after

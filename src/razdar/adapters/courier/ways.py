@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What both ways to a relay have in common: where it is, and how one says that a message must go the other way."""
 
 from dataclasses import dataclass

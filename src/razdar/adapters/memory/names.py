@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Names without DNS, for tests and for a relay that was told not to ask: a resolver that knows a table, and a book of peers in RAM."""
 
 from collections.abc import Iterable, Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the store in RAM holds, and the small rules that several of its methods share. Knows no coroutines."""
 
 from collections.abc import Iterator, Mapping, Sequence

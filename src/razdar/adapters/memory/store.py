@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`Store` over plain dictionaries: for tests, and as the shortest answer to what a store has to do.
 
 It forgets everything at the end of the process; "on stable storage" means in the dictionary. Nothing here waits, so each method is one

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The store on disk: SQLite inside of this process, one writer thread, one fsync for whatever is waiting.
 
 `store.py` maps the port to jobs; `writer.py` runs them in group commits; `upkeep.py` keeps the files small; `accounts.py`,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Accounts and their folders: made, changed, deleted."""
 
 import sqlite3

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Deliveries: the bodies, the entries and the UIDs of whatever arrived together, in five statements however many recipients there are."""
 
 import sqlite3

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What goes because its relay day has come, in slices, so that deliveries pass in between.
 
 There is no index by day (it would be one more thing on the disk that tells when), so a slice reads a part of the table. That is once a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Which errors of SQLite are the disk's fault and not a mistake of ours."""
 
 import sqlite3

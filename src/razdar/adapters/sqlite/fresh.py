@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Bodies that came a moment ago, in RAM: a device that waits fetches its message seconds after it was delivered and needs no disk for
 that.
 

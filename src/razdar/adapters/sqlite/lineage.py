@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Notices that the database is not the one we wrote last, but an earlier copy that somebody put back.
 
 IMAP needs to know: after a restore UIDs would be given out that devices have seen for other messages. So the UIDs of every mailbox jump

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Everything that only looks. One row comes back from each statement, for the reason given in rows.py."""
 
 import sqlite3

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Entries that go, move or multiply, and what becomes of their bodies.
 
 A body goes with its last reader: each entry brought a share into the body's balance and takes it away again (ports/store.py,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Disk space held back by a file of nothing, so that deleting and emptying the log still work when the disk is full.
 
 Deleting needs space too: it is written to the log first. When the disk is full the file is removed, deliveries are refused and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """How many rows travel into one statement and out of it.
 
 Python gives up its interpreter lock around every step of SQLite and must get it back afterwards, up to 5 ms later beside a busy thread.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The tables of the store, how they came to be, and how a connection to them is opened.
 
 Each migration takes a store one version forward, all missing ones in one transaction. There is no way back: an older program refuses a

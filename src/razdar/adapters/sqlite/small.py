@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Seals that change, push tokens, invites, the relay day: one or two statements each."""
 
 import sqlite3

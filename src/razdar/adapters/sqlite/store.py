@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """`Store` on SQLite: each method of the port is a job for the writer or a look through a reader.
 
 Looks that touch a bounded number of rows run where they are asked for: a hop to another thread and back costs more than they do

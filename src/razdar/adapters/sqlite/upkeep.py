@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Keeps the files small: empties the log, gives free pages back to the file system, holds the reserve. Runs in the writer's thread.
 
 The log shows a message beside its entries until it is emptied, so it is emptied whenever the relay pauses for a moment and at the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """One thread owns the connection that writes. It takes whatever is waiting, makes one transaction of it, waits for one fsync, then
 answers everybody.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Handlers of commands about the account and the server: login, quota, metadata."""
 
 from collections.abc import Awaitable, Callable

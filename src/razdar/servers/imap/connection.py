@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """One IMAP client: commands come out of the engine, handlers answer them, changes by other devices go out when the protocol allows."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What every IMAP connection needs, and what a handler sees of its connection."""
 
 from collections.abc import Callable, Mapping

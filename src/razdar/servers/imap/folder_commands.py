@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Handlers of commands about folders."""
 
 from collections.abc import Awaitable, Callable, Iterable

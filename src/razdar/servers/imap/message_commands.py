@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Handlers of commands that open a mailbox, close it and change what is in it."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence

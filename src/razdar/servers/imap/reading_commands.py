@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Handlers of FETCH and SEARCH: the commands that can ask for much.
 
 Whatever a client asks, nobody else waits for it longer than a few milliseconds: messages are answered one after the other, with a pause

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the operator can do: each action with its fields, its question, what it does and how it is taken back.
 
 An action is checked, then asked about once, then done, then written into the log by its kind. `check` and `run` answer with the key of a

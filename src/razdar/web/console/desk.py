@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the console may ask of the relay and do to it. app/desk.py fills it in; tests fill in a small one.
 
 There is nothing in here that lists accounts, names an address, tells an IP or who wrote to whom: such views do not exist in the code.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """From hours to what the console draws: spans, buckets and charts with their words."""
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The console's pages and what stands before each of them: TLS, a session, and for every form the session's own token.
 
 Without a session there is one page, which says how to get in, and every other address answers 403, whatever was asked. The cookie is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Passkeys (WebAuthn level 2): coming back to the console without a link, with the phone's or the key's own check of who holds it.
 
 They are bound to the relay's name, so they need a domain and a certificate that browsers trust; on an address or with a self-signed

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Who is at the console: one-time links, short sessions and their form tokens, all in RAM, so that a restart ends them.
 
 A link is random, lives ten minutes and is used up by the button on its page, not by opening it: what a terminal or messenger previews is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
 // The only script of these pages: the passkey ceremony (WebAuthn), which browsers offer to scripts alone. Buttons appear only if it can run.
 "use strict";
 const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The words of the pages, TOML files by language, Persian first (texts/fa.toml; texts/console.fa.toml for the operator's pages).
 
 Both languages have the same keys with the same {places}; loading fails otherwise, so no page can come out half translated. Texts are not

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The two forms in which headers and bodies are signed: `simple` and `relaxed` (RFC 6376 section 3.4).
 
 Each body is hashed in one pass. White space is collapsed by replacements of whole bytes, each a linear search in C, so neither a run of ten

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A domain's public key as its TXT record says it (RFC 6376 section 3.6.1, RFC 8463 section 4)."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Checking signatures over one message (RFC 6376 section 6.1), and what they leave uncovered.
 
 A signature counts only if it covers every field of each name that it signs: whoever adds a second `Subject` or `Content-Type` above the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Signing: relaxed/relaxed, so that what relays do to white space breaks nothing, and every name is signed once more than it occurs.
 
 The extra mention of a name keeps others from adding a second field of it (RFC 6376 section 8.15). There is no `x=`: a message may wait in a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Reading one `DKIM-Signature` field (RFC 6376 section 3.5). What is not fit to prove anything is not read at all.
 
 Not fit, besides what is malformed: `l=`, which leaves room for other text after the signed one (section 8.2); a signature that does not

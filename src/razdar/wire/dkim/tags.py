@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Lists of `name=value` tags, the syntax of signatures and of key records (RFC 6376 section 3.2).
 
 Strict: a list with a tag twice, an empty tag or a character that does not belong there is none at all, because two readers could take it

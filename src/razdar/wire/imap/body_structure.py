@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """BODY and BODYSTRUCTURE (RFC 3501 section 7.4.2): the tree of parts as nested lists. BODY leaves the extension data out."""
 
 from .envelope import envelope

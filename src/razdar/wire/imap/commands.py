@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The commands of IMAP4rev1 and of the extensions we know, as values.
 
 They come out of `ImapSession.next_event`, already parsed and already allowed in the session's state. Mailbox names are decoded from

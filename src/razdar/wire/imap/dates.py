@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Dates as IMAP writes them (RFC 3501 section 9, "date" and "date-time"). English month names, never the locale's."""
 
 import re

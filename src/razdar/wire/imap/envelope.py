@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """ENVELOPE (RFC 3501 section 7.4.2): ten header fields as a parenthesised list. Addresses are read leniently and bounded in number."""
 
 from collections.abc import Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """A command that is well-formed but that nobody will carry out."""
 
 from razdar.wire.errors import PeerError

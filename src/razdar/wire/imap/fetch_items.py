@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What a FETCH can ask for (RFC 3501 section 6.4.5), as values.
 
 The macros ALL, FAST and FULL never get here: the parser expands them. RFC822, RFC822.HEADER and RFC822.TEXT keep a kind of their own,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The answer to FETCH for one message (RFC 3501 section 7.4.2), in pieces that are not joined.
 
 The way of chat clients (a few header fields, or the whole message) is plain bytes work; MIME is only looked at when a part or the structure

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Splits the byte stream into whole commands before anything is parsed.
 
 A command is lines and literals (RFC 3501 section 4.3); this module is the only place that decides where one ends, so a literal can

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Whether a command is let through: by the table of states, by TLS, by EXAMINE. Pure, asked before anything else looks at a command."""
 
 from razdar.wire.errors import PeerError

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The words that commands are made of (RFC 3501 section 9), read one after the other from a framed command.
 
 A `Cursor` stands somewhere in the texts and literals of one frame. Every method either moves it forward and returns what it read, or raises

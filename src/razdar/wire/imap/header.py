@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The header of a message as bytes: where it ends, its fields, the first field of a name.
 
 No decoding and no objects: this is the way of every prefetch (nine fields of each new message). Fields are looked for in the first

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What one IMAP connection may make us keep or do, and what it is told we can do."""
 
 from dataclasses import dataclass, field

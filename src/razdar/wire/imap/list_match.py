@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Whether a mailbox name matches a LIST pattern (RFC 3501 section 6.3.8): `*` any characters, `%` any but the delimiter.
 
 All places in the name that the pattern can have reached are carried along as the bits of one integer, so there is nothing to backtrack and

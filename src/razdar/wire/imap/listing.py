@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Which names LIST and LSUB answer with, and with which attributes (RFC 3501 sections 6.3.8 and 6.3.9, RFC 5258, RFC 6154). Pure.
 
 A name is a mailbox, or a subscription to a mailbox that is gone, or only a place above others in the hierarchy. Uses are told from the

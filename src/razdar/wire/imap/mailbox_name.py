@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Mailbox names on the wire: modified UTF-7 (RFC 3501 section 5.1.3).
 
 Every name has exactly one spelling: what does not come back the same after decoding and encoding is refused, so that two spellings can

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What a session has to say, in pieces, until the server sends it."""
 
 from collections import deque

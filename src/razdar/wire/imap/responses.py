@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The untagged lines of answers, without the leading `* ` and the line end (RFC 3501 section 7 and extensions).
 
 Strings are written the safest way: an atom or a quoted string if every character may stand in one, else a literal. CR, LF and NUL never get

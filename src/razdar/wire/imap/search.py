@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Whether one message matches a SEARCH (RFC 3501 section 6.4.4). Pure.
 
 A key is decided with as little as possible: first from facts that are known without reading the message, and only if that leaves it open

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The conditions of SEARCH (RFC 3501 section 6.4.4) as a small tree of values.
 
 The thirty-odd keys of the standard come down to ten shapes: `FROM x` is a header condition, `UNSEEN` an absent flag, `SENTSINCE` a date

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Sets of message numbers: `1:4,7,9:*` (RFC 3501 section 9, "sequence-set").
 
 A set is kept sorted, without overlaps, so that two ways of writing the same set are equal and that using it costs as much as the mailbox is

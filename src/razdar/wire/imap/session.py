@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """One IMAP connection as a value: bytes in, commands out, answers queued.
 
 `receive` what came, ask `next_event` until it says None, answer the command it gave (`untagged`… then one of `ok`, `no`, `bad`), send what

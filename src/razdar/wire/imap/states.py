@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Which command is allowed in which state and where it leads (RFC 3501 section 3), as data.
 
 A pair that is not in the table is answered BAD. The session moves by the table alone, so the table is also the picture in the documents and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Where the parts of a MIME message are (RFC 2045, RFC 2046), as offsets into its bytes.
 
 A small walker of our own, as the input is hostile: nesting and number of parts are bounded, each level costs one pass over its bytes at the

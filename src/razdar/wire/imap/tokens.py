@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The lexical tokens of structured header fields (RFC 5322 section 3.2, RFC 2045 section 5.1), lazily and in linear time."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What one session's client believes is in its selected mailbox, and the news it has not heard yet.
 
 Sequence numbers exist only here. A client counts messages by what it was told, so a change made by another device waits until an untagged

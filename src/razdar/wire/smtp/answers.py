@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What an answered event does to the dialogue: a function for each kind of event that waits for one.
 
 Every answer is exactly one reply. A refused sender or recipient leaves the transaction as it was (RFC 5321 section 4.1.4), a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """One SMTP connection to another relay as a value: bytes in, events out, commands queued. The client's side of session.py.
 
     client.receive(data)                        as often as bytes arrive; client.lost() when the connection is gone

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the client of SMTP tells whoever holds the connection, and the message that it has in hand.
 
 The fields stay out of `repr`, so that an event that ends up in a log or a traceback names nobody.

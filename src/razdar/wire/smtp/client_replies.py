@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What a server says, read by its client: whole replies out of lines, and the extensions that EHLO's reply announces.
 
 A reply is bounded in lines and bytes, its lines carry one code, and nothing but CRLF ends a line (RFC 5321 section 4.2.1). Anything else is

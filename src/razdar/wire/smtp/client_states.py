@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What a client of SMTP does with each reply, as a table: which command is answered, by which kind of reply, and what follows.
 
 RFC 5321 sections 4.3.2 and 4.2.1: the first digit alone decides. A 421 ends the dialogue wherever it comes and is not in the table.

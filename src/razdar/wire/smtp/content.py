@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 r"""The bytes between DATA's 354 and the end mark: found, checked and unstuffed without looking at single lines.
 
 The end is CRLF.CRLF and nothing that looks like it (CVE-2023-51764, -51765, -51766, CVE-2024-27305). A single CR or LF or a NUL is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The state of one SMTP dialogue and the few moves that change it.
 
 The verbs (verbs.py) and the answers (answers.py) act on it; only session.py feeds it. It promises that a refusal is always one

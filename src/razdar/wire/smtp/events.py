@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What the session tells the server, one event at a time.
 
 All but `TlsRequested` and `Closed` wait for an answer (`SmtpSession.answer`). The fields stay out of `repr`, so that an event that

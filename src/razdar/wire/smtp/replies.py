@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Everything this relay ever says in SMTP, in one table.
 
 Named positive replies for the session, named refusals for the session, the policies and the services. A text tells a person what

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """SASL mechanisms PLAIN (RFC 4616) and LOGIN (never standardised; the Delta Chat core falls back to it), server side.
 
 A mechanism turns the client's decoded responses into one `LoginOffered`. It knows no base64 lines and no states, and checks no

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """One SMTP connection as a value: bytes in, events out, replies queued. The server side, for submission and for port 25.
 
     session.receive(data)                       as often as bytes arrive

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What may be said when: the (state, verb) table of SMTP as data.
 
 `ACCEPT` in a cell means that the verb's function runs (verbs.py), a refusal is the whole answer. Everything that depends on the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 r"""A message on its way out: checked and written anew, never passed on as it lies there.
 
 A single CR or LF in it would let its writer put commands into our dialogue with the next relay (SMTP smuggling out, CVE-2023-51764 and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The grammar of SMTP commands (RFC 5321 sections 4.1.1 and 4.1.2), no wider than chat clients and relays need.
 
 Command lines come as text with one character for each byte, so that nothing in here can fail to decode. Functions return what they

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """One small function for each SMTP command, run where the table (states.py) allows it.
 
 A verb parses its argument and then replies, blames the client, or offers an event and leaves the rest to the answer (answers.py).

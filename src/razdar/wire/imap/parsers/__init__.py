@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """From a framed command to a value: one file per group of commands (RFC 3501 section 6 and extensions).
 
 `parse_frame` never raises; what is wrong with a command comes back in the place of the command. Nothing here knows states or limits of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """APPEND (RFC 3501 section 6.3.11). The message is the framer's one large literal."""
 
 from razdar.wire.errors import PeerError

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """STARTTLS, LOGIN, AUTHENTICATE (RFC 3501 section 6.2), SASL-IR (RFC 4959), the PLAIN mechanism (RFC 4616)."""
 
 import binascii

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """FETCH and UID FETCH (RFC 3501 section 6.4.5).
 
 Items that are named twice are answered once. How many distinct ones a command may name is bounded: each may stand for the whole message

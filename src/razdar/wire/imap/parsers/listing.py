@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """LIST and LSUB (RFC 3501 sections 6.3.8 and 6.3.9) with the options of RFC 5258, 5819 and 6154."""
 
 from razdar.wire.errors import PeerError

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Commands about whole mailboxes (RFC 3501 section 6.3 and the ends of 6.4), ENABLE, NAMESPACE, IDLE, COMPRESS."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Commands that change the messages of the selected mailbox: STORE, COPY, MOVE, EXPUNGE (RFC 3501 section 6.4, RFC 4315, RFC 6851)."""
 
 from functools import partial

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """GETMETADATA and SETMETADATA (RFC 5464).
 
 The standard's grammar and its examples disagree on whether options stand before or behind the mailbox; both are read.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """What every parser of a command looks like."""
 
 from collections.abc import Callable

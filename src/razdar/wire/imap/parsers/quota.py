@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """GETQUOTA, GETQUOTAROOT, SETQUOTA (RFC 9208)."""
 
 from .. import commands as c

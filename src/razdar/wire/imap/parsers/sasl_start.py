@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """AUTHENTICATE before its answer is there: not a command yet; it becomes a Login."""
 
 from dataclasses import dataclass, field

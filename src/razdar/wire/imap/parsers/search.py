@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """SEARCH and UID SEARCH (RFC 3501 section 6.4.4), with RETURN (RFC 4731).
 
 How deep keys nest, how many there are and how many of them read the message is bounded (`GrammarLimits`), as each may be tried on every
