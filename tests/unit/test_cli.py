@@ -117,7 +117,7 @@ def test_invite_shows_link_code_and_terms(monkeypatch: pytest.MonkeyPatch, capsy
     link = "https://192.0.2.7:8443/i/#token"
     requests = _asked(monkeypatch, invite, {"url": link})
     assert main(["invite", "--uses", "3", "--days", "1", "--png", str(tmp_path / "code.png")]) == 0
-    assert requests == [{"op": "invite", "uses": 3, "days": 1}]
+    assert requests == [{"op": "invite", "uses": 3, "days": 1, "note": ""}]
     shown = capsys.readouterr().out
     assert f"\n    {link}\n" in shown
     assert "For 3 people, for 1 day." in shown

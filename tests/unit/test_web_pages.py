@@ -12,6 +12,7 @@ from tests.dclogin import parse_dclogin
 from tests.web_pages import CLOSED, DOMAIN, FINGERPRINT, HERE, LATER, PASSWORD, Browser, Page, Relay
 
 from razdar.model.address import Address
+from razdar.model.app_file import AppFile
 from razdar.ports.crew import CrewBusy
 from razdar.ports.store import StoreUnavailable
 from razdar.settings import Settings, default_reasons, limits, port_layout
@@ -42,6 +43,13 @@ def broken() -> Relay:
     relay = Relay(settings(), invites={TOKEN: 1})
     relay.claim_error = LookupError("marker-in-the-text")
     return relay
+
+
+def left(language: str) -> httpx.Response:
+    """Somebody takes the account away, in each language."""
+    address = f"abcdefghi@{DOMAIN}"
+    relay = Relay(accounts={address: "secret"})
+    return ask("POST", "/account/delete", relay, address=address, password="secret", sure="yes")(language)
 
 
 VIEWS: dict[str, tuple[int, Callable[[str], httpx.Response]]] = {
@@ -75,6 +83,17 @@ VIEWS: dict[str, tuple[int, Callable[[str], httpx.Response]]] = {
     "reconnect nothing": (422, ask("POST", "/reconnect", address="", password="")),
     "reconnect no password": (422, ask("POST", "/reconnect", address=f"abcdefghi@{DOMAIN}", password=" ")),
     "reconnect ready": (200, ask("POST", "/reconnect", address=f"abcdefghi@{DOMAIN}", password="secret")),
+    "flood": (200, ask("GET", "/", Relay(settings(), may_join=False))),
+    "with an app": (200, ask("GET", "/", Relay(settings(), apps=[AppFile("delta.apk", "2.57.0", 754, 83_000_000, "ab" * 32)]))),
+    "a code": (200, ask("GET", "/i")),
+    "a code, plain": (200, ask("GET", "/i", base_url=PLAIN)),
+    "privacy": (200, ask("GET", "/privacy")),
+    "privacy without an operator": (200, ask("GET", "/privacy", Relay())),
+    "leave": (200, ask("GET", "/account")),
+    "leave plain": (200, ask("GET", "/account", base_url=PLAIN)),
+    "leave unsure": (422, ask("POST", "/account/delete", address=f"abcdefghi@{DOMAIN}", password="secret")),
+    "leave wrong": (403, ask("POST", "/account/password", address=f"abcdefghi@{DOMAIN}", password="secret")),
+    "left": (200, left),
     "no such page": (404, ask("GET", "/nothing")),
     "wrong method": (405, ask("GET", "/welcome")),
     "for apps": (405, ask("GET", "/new")),
@@ -120,7 +139,8 @@ def test_no_word_is_left_in_the_other_language(name: str, language: Language) ->
 def test_every_link_stays_here_and_keeps_the_language(name: str, language: Language) -> None:
     page = Page(visited(name, language).text)
     links = [each.attributes["href"] for each in page.find("a")] + [each.attributes["action"] for each in page.find("form")]
-    expected = rf"#main|#app|/\?lang={language}#app|/account/(password|delete)\?lang={language}|/i|/[a-z]*(/{TOKEN}|/z+)?\?lang={language}|\?lang=(fa|en)|dclogin:.*|https://(get\.delta\.chat|school\.example/)"
+    ours = rf"(/[a-z]*|/account/(password|delete)|/i/{TOKEN}|/i/z+)\?lang={language}(#app)?|\?lang=(fa|en)|#main|#app|/i|/apps/delta\.apk"
+    expected = ours + r"|dclogin:.*|https://(get\.delta\.chat|school\.example/)"
     here = rf"https://({re.escape(HERE)}:8443|{re.escape(DOMAIN)})/.*\?lang={language}"
     assert [link for link in links if not re.fullmatch(f"{expected}|{here}", link)] == []
 

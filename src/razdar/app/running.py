@@ -39,6 +39,8 @@ from razdar.servers.registry import Registry
 from razdar.settings import port_layout
 from razdar.vault.cache import BOOT_KEY_BYTES
 from razdar.web.app import make_app
+from razdar.web.pages import Pages
+from razdar.web.sheet import sheet
 from razdar.workers.keeper import Chore, Keeper
 
 GOODBYE_S = 2.0
@@ -87,12 +89,14 @@ async def run(parts: Parts, stack: AsyncExitStack, on_ready: Callable[[Ready], N
         admission_limits(settings, registry.limit), secrets.token_bytes(BOOT_KEY_BYTES), parts.clock.monotonic, parts.journal.count
     )
     reach = Reach(parts.identity.domain, ports, parts.current, lambda: parts.tls.self_signed, own_addresses)
-    edge = HttpEdge(make_app(site(parts, reach)), http_limits(settings), parts.journal)
+    face = site(parts, reach)
+    edge = HttpEdge(make_app(face), http_limits(settings), parts.journal)
     handshake_s = min(HANDSHAKE_S, float(settings.login_seconds))
     servers, listeners = await listen(doors(parts, registry, edge, reach, relay_desk(parts)), ports, settings.bind, handshake_s, admission)
     stack.callback(edge.close)
     stack.push_async_callback(_close, servers, registry)
-    operations = Operations(reach, parts.invites, parts.store, parts.calendar, registry, parts.journal, partial(reload_all, parts))
+    again, draw_sheet = partial(reload_all, parts), partial(sheet, Pages(face))
+    operations = Operations(reach, parts.invites, parts.store, parts.calendar, registry, parts.journal, again, draw_sheet)
     private_folder(control_path(parts.current.config.data).parent)
     control = ControlServer(control_path(parts.current.config.data), operations.handlers(), parts.journal)
     await control.start()

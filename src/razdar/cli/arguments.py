@@ -104,6 +104,16 @@ COMMANDS = (
             _DATA,
             _option("--uses", "چند نفر می‌توانند آن را بپذیرند", "how many people may claim it", type=int, default=1, metavar="N"),
             _option("--days", "چند روز اعتبار دارد", "how many days it is good for", type=int, default=7, metavar="D"),
+            _option(
+                "--note",
+                "نوشته‌ای که دعوت‌شده می‌بیند؛ رله آن را نگه نمی‌دارد",
+                "words that the invited person sees; the relay keeps none of them",
+                metavar="TEXT",
+            ),
+            _option(
+                "--sheet", "کارت‌های یک‌بارمصرف برای چاپ، در این پرونده", "one-use cards to print, into this file", type=Path, metavar="FILE"
+            ),
+            _option("--cards", "شمار کارت‌ها", "how many cards", type=int, default=8, metavar="N"),
             _option("--png", "رمزینه را در این پرونده هم می‌نویسد", "writes the QR code into this file, too", type=Path, metavar="FILE"),
             _option(
                 "--direct",

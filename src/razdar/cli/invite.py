@@ -10,17 +10,19 @@ from razdar.cli.terminal import persian_digits, say, show_qr
 from razdar.model.trouble import Trouble, file_not_written
 from razdar.servers.control import ask
 
-_MOST_USES, _MOST_DAYS = 1000, 365
+_MOST_USES, _MOST_DAYS, _MOST_CARDS = 1000, 365, 200
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints a link, or with --direct a code, and its QR code."""
+    if arguments.sheet is not None:
+        return _sheet(arguments)
     if arguments.direct:
         code = str(ask(arguments.data, {"op": "direct"})["dclogin"])
         before, after = _DIRECT_BEFORE, _DIRECT_AFTER
     else:
         uses, days = _in_range("--uses", arguments.uses, _MOST_USES), _in_range("--days", arguments.days, _MOST_DAYS)
-        code = str(ask(arguments.data, {"op": "invite", "uses": uses, "days": days})["url"])
+        code = str(ask(arguments.data, {"op": "invite", "uses": uses, "days": days, "note": arguments.note or ""})["url"])
         before = ("این پیوند را بفرستید یا رمزینه را نشان دهید:", "Send this link or show the code:")
         after = _terms(uses, days)
     say("", *before, "", f"    {code}", "")
@@ -28,6 +30,22 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.png is not None:
         _write_png(code, arguments.png)
     say("", *after, "")
+    return 0
+
+
+def _sheet(arguments: argparse.Namespace) -> int:
+    """Cards in a file that only this user can read."""
+    cards, days = _in_range("--cards", arguments.cards, _MOST_CARDS), _in_range("--days", arguments.days, _MOST_DAYS)
+    html = str(ask(arguments.data, {"op": "sheet", "cards": cards, "days": days, "note": arguments.note or ""})["html"])
+    try:
+        with _private(arguments.sheet) as file:
+            file.write(html.encode())
+    except OSError as error:
+        raise file_not_written(arguments.sheet, error.strerror or "?") from error
+    say(
+        f"{persian_digits(str(cards))} کارت در {arguments.sheet} است؛ آن را با مرورگر چاپ کنید و سپس پاک کنید.",
+        f"{cards} cards are in {arguments.sheet}; print it with a browser, then delete it.",
+    )
     return 0
 
 

@@ -4,11 +4,12 @@
 There is no operation that shows a list of accounts, an address or who wrote to whom: such views do not exist in the code.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from razdar import __version__
+from razdar.model.trouble import note_too_long
 from razdar.ports.store import Store
 from razdar.servers.control import Handler
 from razdar.servers.journal import Journal
@@ -31,14 +32,24 @@ class Operations:
     journal: Journal
     reload_all: Callable[[], None]
     """Raises `Trouble` if the new configuration or certificate cannot be used; then the old ones stay."""
+    draw_sheet: Callable[[Sequence[str], str, int, str], str]
+    """Codes, the welcome page's address, days and a note: a file of cards to print (web/sheet.py)."""
 
     def handlers(self) -> dict[str, Handler]:
         """By the operation's name."""
-        return {"invite": self.invite, "direct": self.direct, "status": self.status, "reload": self.reload}
+        return {"invite": self.invite, "sheet": self.sheet, "direct": self.direct, "status": self.status, "reload": self.reload}
 
     async def invite(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        token = await self.invites.make(int(request.get("uses", 1)), int(request.get("days", 7)))
+        try:
+            token = await self.invites.make(int(request.get("uses", 1)), int(request.get("days", 7)), str(request.get("note", "")))
+        except ValueError as error:
+            raise note_too_long() from error
         return {"url": f"{self.reach.page()}i/{token}"}
+
+    async def sheet(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        days = int(request["days"])
+        codes = await self.invites.make_cards(int(request["cards"]), days)
+        return {"html": self.draw_sheet(codes, self.reach.page(), days, str(request.get("note", "")))}
 
     async def direct(self, _: Mapping[str, Any]) -> dict[str, Any]:
         address, password = await self.invites.direct()

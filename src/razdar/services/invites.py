@@ -81,11 +81,11 @@ class Invites:
         token = base64.urlsafe_b64encode(self._entropy(TOKEN_BYTES)).rstrip(b"=").decode()
         return await self._keep(token, uses, days, note)
 
-    async def make_cards(self, cards: int, days: int, note: str = "") -> list[str]:
+    async def make_cards(self, cards: int, days: int) -> list[str]:
         """So many tokens of 16 letters that can be typed from paper, each good for one account. ValueError: more than `CARDS_MAX`."""
         if not 1 <= cards <= CARDS_MAX:
             raise ValueError("too many cards")
-        return [await self._keep(pick(self._entropy, _CODE_LETTERS, CODE_CHARACTERS), 1, days, note) for _ in range(cards)]
+        return [await self._keep(pick(self._entropy, _CODE_LETTERS, CODE_CHARACTERS), 1, days, "") for _ in range(cards)]
 
     async def _keep(self, token: str, uses: int, days: int, note: str) -> str:
         written = note.strip().encode()
