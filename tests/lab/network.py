@@ -20,13 +20,16 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 _TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
 _SIOCGIFINDEX, _SIOCSIFADDR, _SIOCSIFNETMASK, _SIOCGIFFLAGS, _SIOCSIFFLAGS = 0x8933, 0x8916, 0x891C, 0x8913, 0x8914
 _IFF_UP = 1
 _CLONE_NEWNET = 0x40000000
+T = TypeVar("T")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 PREFIX_4, PREFIX_6 = "10.77.0.", "fd77::"
@@ -70,6 +73,11 @@ class Host:
     def enter(self) -> None:
         """From now on this thread, or a child process that has just been forked, is on that host."""
         _check(_libc.setns(self.namespace, _CLONE_NEWNET))
+
+    def do(self, work: Callable[[], T]) -> T:
+        """What `work()` answers or raises when it is done on that host, in a thread of its own."""
+        with ThreadPoolExecutor(1, initializer=self.enter) as there:
+            return there.submit(work).result()
 
 
 class Wire:
