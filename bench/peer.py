@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -29,15 +30,18 @@ LINKS = 50
 """Recipients that share one file: Postfix hands a message to Dovecot for so many at once (lmtp_destination_recipient_limit)."""
 
 
+@dataclass
 class PeerTarget:
-    """Postfix and Dovecot."""
+    """Postfix and Dovecot. `prompt`: Dovecot tells of new mail at once, as on chatmail relays; Debian's own waits half a second."""
 
-    name = NAME
+    name: str = NAME
+    prompt: bool = True
 
     def __enter__(self) -> Self:
         self._folder = Path(tempfile.mkdtemp(prefix="run-", dir=scratch()))
         self._folder.chmod(0o755)
-        self._peer = ChatmailPeer(self._folder / "peer", domain="peer.test", bind=BIND, logs=False)
+        self._peer = ChatmailPeer(self._folder / "peer", domain="peer.test", bind=BIND, logs=False, prompt=self.prompt)
+        assert self._peer.is_prompt == self.prompt, "only x86-64 code of this version is known"
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

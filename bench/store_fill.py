@@ -19,7 +19,7 @@ from pathlib import Path
 
 from bench.messages import SIZE_BYTES
 
-from razdar.adapters.sqlite import open_store
+from razdar.adapters.sqlite import SqliteStore, open_store
 from razdar.model.ids import AccountId, BodyId, MailboxId
 from razdar.model.message import EntrySecret
 from razdar.policy.quota import charge
@@ -53,16 +53,24 @@ def delivery(number: int, people: Sequence[tuple[bytes, bytes]], day: int) -> De
     return Delivery(Body(body, encrypt_body(key, rng.randbytes(SIZE_BYTES)), day + DAYS), entries, day + DAYS)
 
 
+async def _lay(store: SqliteStore, made: "asyncio.Future[list[Delivery]]") -> None:
+    await store.deliver(await made)
+
+
 async def fill(data: Path, messages: int) -> int:
     """How many entries there are more than before."""
     settings, people = Settings(), owners(data)
     store = await open_store(data, reserve_bytes=settings.reserve_bytes, wal_bytes=settings.wal_bytes)
     day = await store.day()
-    with ProcessPoolExecutor() as pool:
+    laid: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    laid.set_result(None)
+    with ProcessPoolExecutor() as pool:  # seals the next messages while the store takes the last
         for start in range(0, messages, AT_ONCE):
             numbers = range(start, min(start + AT_ONCE, messages))
-            made = [asyncio.wrap_future(pool.submit(delivery, number, people, day)) for number in numbers]
-            await store.deliver(await asyncio.gather(*made))
+            made = asyncio.gather(*(asyncio.wrap_future(pool.submit(delivery, number, people, day)) for number in numbers))
+            await laid
+            laid = asyncio.ensure_future(_lay(store, made))
+        await laid
     await store.close()
     return messages * len(people)
 

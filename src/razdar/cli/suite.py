@@ -35,6 +35,8 @@ def run(words: Sequence[str]) -> int:
         say("No namespace of our own is allowed here: tests that need one are skipped.")
     if beside:
         say(f"== beside pytest: {', '.join(beside)}")
+    if namespace and not quick and not for_pytest:  # packages of the peer (tests/lab/chatmail_peer): inside there is no network
+        subprocess.run([sys.executable, "-m", "tests.lab.chatmail_peer"], cwd=CHECKOUT, env=environment, check=False)
     pytest = [sys.executable, "-m", "razdar.cli.namespace", *(["-m", "not slow and not client"] if quick else []), *for_pytest]
     say(f"== pytest {' '.join(pytest[3:])}".rstrip())
     result = subprocess.run([*namespace, *pytest], cwd=CHECKOUT, env=environment, check=False).returncode  # noqa: S603

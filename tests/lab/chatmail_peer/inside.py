@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """First process inside the peer's mount and PID namespaces: lays the unpacked packages over the system, starts the programs, reaps.
 
-    unshare --mount --pid --fork --kill-child python inside.py TREE FOLDER ACCOUNTS_PROGRAM DOMAIN FIRST_ID
+    unshare --mount --pid --fork --kill-child python inside.py TREE… FOLDER ACCOUNTS_PROGRAM DOMAIN FIRST_ID
 
 It ends when its standard input does, that is when whoever started it asks for that or dies; the kernel then ends every process of the PID
 namespace, and the mounts go with the mount namespace. It prints "started" when the programs run (their ports may take a moment more).
@@ -34,23 +34,29 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str
         raise OSError(number, f"mount {kind} on {target}: {os.strerror(number)}")
 
 
-def lay_over(tree: str, folder: str) -> None:
-    """/usr and /etc with the packages and the peer's files, /mnt the peer's folder, /run and /dev all but empty; the host keeps its own."""
+def lay_over(trees: Sequence[str], folder: str) -> None:
+    """Sees /usr and /etc with the packages (the first tree hides others) and the peer's files, /mnt is the peer's folder.
+
+    /run and /dev are all but empty. The host keeps its own of all these.
+    """
     mount("none", "/", flags=_PRIVATE | _RECURSIVE)
     mount("proc", "/proc", "proc")
-    handles = [os.open(path, os.O_PATH) for path in (tree, folder)]
-    mount(f"/proc/self/fd/{handles[1]}", "/mnt", flags=_BIND)
+    trees_, folder_ = [os.open(tree, os.O_PATH) for tree in trees], os.open(folder, os.O_PATH)
+    mount(f"/proc/self/fd/{folder_}", "/mnt", flags=_BIND)
     devices = {name: os.open(f"/dev/{name}", os.O_PATH) for name in _DEVICES}
     for place in ("/run", "/dev"):
         mount("tmpfs", place, "tmpfs")
     for name, handle in devices.items():
         Path("/dev", name).touch()
         mount(f"/proc/self/fd/{handle}", f"/dev/{name}", flags=_BIND)
-    for place in ("/dev/shm", "/run/peer", "/run/peer/tree"):
+    for place in ("/dev/shm", "/run/peer"):
         Path(place).mkdir()
-    mount(f"/proc/self/fd/{handles[0]}", "/run/peer/tree", flags=_BIND)
-    mount("overlay", "/usr", "overlay", _READ_ONLY, "lowerdir=/run/peer/tree/usr:/usr")
-    mount("overlay", "/etc", "overlay", _READ_ONLY, "lowerdir=/mnt/etc:/run/peer/tree/etc:/etc")
+    layers = [f"/run/peer/tree{number}" for number in range(len(trees_))]
+    for layer, handle in zip(layers, trees_, strict=True):
+        Path(layer).mkdir()
+        mount(f"/proc/self/fd/{handle}", layer, flags=_BIND)
+    mount("overlay", "/usr", "overlay", _READ_ONLY, f"lowerdir={':'.join(f'{layer}/usr' for layer in layers)}:/usr")
+    mount("overlay", "/etc", "overlay", _READ_ONLY, f"lowerdir=/mnt/etc:{layers[-1]}/etc:/etc")
     mount("/mnt/hosts", "/etc/hosts", flags=_BIND)
 
 
@@ -121,11 +127,11 @@ def reap_until_told() -> None:
 
 
 def main() -> None:
-    tree, folder, accounts, domain, first_id = sys.argv[1:]
+    *trees, folder, accounts, domain, first_id = sys.argv[1:]
     with suppress(ValueError, OSError):  # as the packages' units have it; without the right to it, whatever is allowed
         resource.setrlimit(resource.RLIMIT_NOFILE, (65_535, 65_535))
     handle = os.open(accounts, os.O_RDONLY)  # the place of the file may be covered in a moment
-    lay_over(tree, folder)
+    lay_over(trees, folder)
     make_folders()
     Path("/run/peer/accounts.py").write_bytes(os.read(handle, 1 << 20))
     started = start("/run/peer/accounts.py", domain, first_id)

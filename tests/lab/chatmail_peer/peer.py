@@ -66,7 +66,7 @@ class ChatmailPeer:
     """`domain` is that of its addresses, `bind` an IPv4 address.
 
     `trusted`: PEM certificates by which it verifies other servers (None: any will do). `logs`: its programs write what they do, not
-    only errors.
+    only errors. `prompt`: Dovecot tells of new mail at once, as the build that chatmail relays run, where packages.py knows how.
     """
 
     folder: Path
@@ -74,6 +74,7 @@ class ChatmailPeer:
     bind: str = "127.0.0.2"
     trusted: Path | None = None
     logs: bool = True
+    prompt: bool = True
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -108,7 +109,15 @@ class ChatmailPeer:
 
     def start(self) -> Self:
         """All ports greet."""
-        program = [sys.executable, "-S", "-E", str(_HERE / "inside.py"), str(self._tree), str(self.folder), str(_HERE / "accounts.py")]
+        program = [
+            sys.executable,
+            "-S",
+            "-E",
+            str(_HERE / "inside.py"),
+            *map(str, self._trees()),
+            str(self.folder),
+            str(_HERE / "accounts.py"),
+        ]
         program += [self.domain, str(first_id())]
         with (self.folder / "output.txt").open("ab") as output:
             self.process = subprocess.Popen([*_namespaces(), *program], stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT)
@@ -120,6 +129,14 @@ class ChatmailPeer:
                     raise AssertionError(f"the peer was not ready within {READY_S} s:\n{self.output()}")
                 time.sleep(0.02)  # ports of other processes; nothing announces them
         return self
+
+    def _trees(self) -> list[Path]:
+        return [self._tree / "prompt", self._tree] if self.is_prompt else [self._tree]
+
+    @property
+    def is_prompt(self) -> bool:
+        """Whether Dovecot tells of new mail at once; Debian's own waits half a second."""
+        return self.prompt and (self._tree / "prompt").exists()
 
     def _greets(self, port: int) -> bool:
         """Whether somebody accepts; where TLS comes first nobody says anything."""
