@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "environment": {"model", "cli"},
     "app": _EDGE | {"config", "adapters", "servers", "web", "workers"},
     "checkup": {"model", "settings", "config", "environment", "adapters", "servers"},
-    "cli": {"model", "settings", "settings_fa", "config", "environment", "adapters", "servers", "checkup", "app", "tryout"},
+    "cli": {"settings_fa", "config", "environment", "adapters", "servers", "checkup", "app", "tryout"} | {"model", "ports", "settings", "wire"},
     "tryout": {"model", "settings", "config", "environment", "cli"},
     "__main__": {"cli"},
 }

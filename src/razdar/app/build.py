@@ -17,6 +17,7 @@ from razdar.adapters.ready import remove_ready
 from razdar.adapters.sqlite import open_store
 from razdar.adapters.tls import open_tls
 from razdar.app.desk import open_blocks, open_statistics, woken
+from razdar.app.names import open_names
 from razdar.app.parts import Current, Parts
 from razdar.config import RunConfig
 from razdar.policy.quota import ShareBook
@@ -60,6 +61,8 @@ async def build(config: RunConfig, stack: AsyncExitStack) -> Parts:
     remove_ready(config.data)
     names = [identity.domain, *([settings.advertise] if settings.advertise else []), *own_addresses(settings.bind)]
     tls = open_tls(config.data, names, clock.now(), certificate=settings.certificate, key=settings.certificate_key)
+    names_of_others = open_names(config, clock, journal)
+    stack.push_async_callback(names_of_others.close)
     doorkeeper = ThreadCrew(settings.argon2_at_once, settings.argon2_waiting)
     desk = ThreadCrew(2, settings.argon2_waiting)
     stack.callback(doorkeeper.close)
@@ -92,6 +95,7 @@ async def build(config: RunConfig, stack: AsyncExitStack) -> Parts:
         current=current,
         identity=identity,
         tls=tls,
+        names=names_of_others,
         store=store,
         bus=bus,
         journal=journal,

@@ -23,7 +23,7 @@ def chores(parts: Parts) -> list[Callable[[], Awaitable[None]]]:
         if parts.tls.reload_if_changed():
             parts.journal.note("certificate.reloaded")
 
-    return [pass_day, certificate]
+    return [pass_day, certificate, parts.names.upkeep]
 
 
 def reload(parts: Parts) -> None:
@@ -39,6 +39,7 @@ def reload(parts: Parts) -> None:
 
 def reload_all(parts: Parts) -> None:
     config = parts.current.config.reload()
+    parts.names.peers.reload()
     parts.tls.reload()  # both or none: a mistake in either leaves both as they are
     parts.current.config = config
 

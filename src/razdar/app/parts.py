@@ -9,6 +9,7 @@ from razdar.adapters.bus import LocalBus
 from razdar.adapters.clock import SystemClock
 from razdar.adapters.identity import Identity
 from razdar.adapters.tls import TlsMaterial
+from razdar.app.names import Names
 from razdar.config import RunConfig
 from razdar.policy.quota import ShareBook
 from razdar.ports.store import Store
@@ -46,6 +47,7 @@ class Parts:
     current: Current
     identity: Identity
     tls: TlsMaterial
+    names: Names
     store: Store
     bus: LocalBus
     journal: Journal

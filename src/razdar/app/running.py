@@ -96,7 +96,9 @@ async def run(parts: Parts, stack: AsyncExitStack, on_ready: Callable[[Ready], N
     stack.callback(edge.close)
     stack.push_async_callback(_close, servers, registry)
     again, draw_sheet = partial(reload_all, parts), partial(sheet, Pages(face))
-    operations = Operations(reach, parts.invites, parts.store, parts.calendar, registry, parts.journal, again, draw_sheet)
+    operations = Operations(
+        reach, parts.invites, parts.store, parts.calendar, registry, parts.journal, again, draw_sheet, parts.names.peers.reload
+    )
     private_folder(control_path(parts.current.config.data).parent)
     control = ControlServer(control_path(parts.current.config.data), operations.handlers(), parts.journal)
     await control.start()

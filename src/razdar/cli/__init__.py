@@ -18,6 +18,7 @@ _MODULES = {
     "up": "razdar.cli.up",
     "invite": "razdar.cli.invite",
     "apps": "razdar.cli.apps",
+    "peer": "razdar.cli.peer",
     "status": "razdar.cli.status",
     "config": "razdar.cli.show_config",
     "check": "razdar.cli.check",

@@ -104,6 +104,13 @@ def dns_server_malformed(text: str) -> Trouble:
     )
 
 
+def names_line_malformed(file: Path, line: int, word: str) -> Trouble:
+    return Trouble(
+        f"خط {line} از {file} درست نیست ({word})؛ آن را درست کنید. تا آن‌گاه فهرست پیشین در کار است.",
+        f"Line {line} of {file} is wrong ({word}); correct it. Until then the former list stays in force.",
+    )
+
+
 def not_running(folder: Path) -> Trouble:
     return Trouble(
         f"هیچ رله‌ای با پوشهٔ {folder} در حال کار نیست؛ نخست ‎./razdar up‎ را اجرا کنید یا ‎--data DIR‎ را درست کنید.",

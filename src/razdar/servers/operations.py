@@ -34,10 +34,13 @@ class Operations:
     """Raises `Trouble` if the new configuration or certificate cannot be used; then the old ones stay."""
     draw_sheet: Callable[[Sequence[str], str, int, str], str]
     """Codes, the welcome page's address, days and a note: a file of cards to print (web/sheet.py)."""
+    reload_names: Callable[[], None]
+    """Raises `Trouble` if the operator's list of other relays has a mistake; then the former one stays."""
 
     def handlers(self) -> dict[str, Handler]:
         """By the operation's name."""
-        return {"invite": self.invite, "sheet": self.sheet, "direct": self.direct, "status": self.status, "reload": self.reload}
+        every = (self.invite, self.sheet, self.direct, self.status, self.reload, self.names)
+        return {each.__name__: each for each in every}
 
     async def invite(self, request: Mapping[str, Any]) -> dict[str, Any]:
         try:
@@ -71,4 +74,9 @@ class Operations:
 
     async def reload(self, _: Mapping[str, Any]) -> dict[str, Any]:
         self.reload_all()
+        return {}
+
+    async def names(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        """The list of other relays (DIR/names.txt) was changed."""
+        self.reload_names()
         return {}
