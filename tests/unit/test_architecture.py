@@ -32,7 +32,8 @@ MAY_IMPORT = {
     "environment": {"model", "cli"},
     "app": _EDGE | {"config", "adapters", "servers", "web", "workers"},
     "checkup": {"model", "settings", "config", "environment", "adapters", "servers"},
-    "cli": {"settings_fa", "config", "environment", "adapters", "servers", "checkup", "app", "tryout"} | {"model", "ports", "settings", "wire"},
+    "cli": {"settings_fa", "config", "environment", "adapters", "servers", "checkup", "app", "tryout"}
+    | {"model", "ports", "settings", "wire"},
     "tryout": {"model", "settings", "config", "environment", "cli"},
     "__main__": {"cli"},
 }

@@ -92,13 +92,13 @@ GRAVE = {
     "disk_full": Signs(is_disk_full=True),
     "certificate_over": Signs(certificate_days=-1),
     "logins_crowded": Signs(logins_waiting=160, logins_room=200),
-    "no_room": Signs(turned_away=1),
     "peers_stuck": Signs(oldest_peer_s=4 * 3600),
 }
 AHEAD = {
     "certificate_soon": Signs(certificate_days=13),
     "disk_soon": Signs(disk_days_left=21),
     "memory_soon": Signs(memory_days_left=3),
+    "no_room": Signs(turned_away=1),
     "bugs": Signs(bugs=1),
 }
 

@@ -12,11 +12,20 @@ from razdar.web.numerals import ascii_digits, number, quantity
 from razdar.web.texts import LANGUAGES, catalogue, places
 
 WEB = Path(razdar.web.__file__).parent
-WORDS = {language: tomllib.loads((WEB / "texts" / f"{language}.toml").read_text("utf-8")) for language in LANGUAGES}
+WORDS = {
+    language: {
+        key: text
+        for name in (f"{language}.toml", f"console.{language}.toml")
+        for key, text in tomllib.loads((WEB / "texts" / name).read_text("utf-8")).items()
+    }
+    for language in LANGUAGES
+}
 SOURCES = "\n".join(path.read_text("utf-8") for pattern in ("*.py", "templates/**/*.*") for path in WEB.rglob(pattern))
 FORMED = re.compile(
     r"(error_\d+|later|flood|stale|closed|invite_only)_(title|text)|(days|invite_uses)_(one|other)|(kilo|mega|giga)bytes"
     r"|app_for_\w+|(never|fact|table|file)_\w+"
+    r"|(reason|attack|state|status|do|field|choice|mistake|finding|span|chart|log|figure|console_tab|console_stale)_\w+"
+    r"|(minutes|hours|passkey_count|blocks_count)_(one|other)"
 )
 PERSIAN = {key: re.sub(r"\{\w+\}", "", text) for key, text in WORDS["fa"].items() if key != "direction"}
 

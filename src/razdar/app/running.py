@@ -21,7 +21,7 @@ from razdar.adapters.sd_notify import Supervisor
 from razdar.adapters.sqlite import StoreInUse, StoreTooNew
 from razdar.app.build import build
 from razdar.app.chores import chores, readings, reload, reload_all
-from razdar.app.desk import look
+from razdar.app.desk import desk, look
 from razdar.app.doors import admission_limits, doors, http_limits, relay_desk, site
 from razdar.app.parts import Parts
 from razdar.config import RunConfig
@@ -89,15 +89,16 @@ async def run(parts: Parts, stack: AsyncExitStack, on_ready: Callable[[Ready], N
         admission_limits(settings, registry.limit), secrets.token_bytes(BOOT_KEY_BYTES), parts.clock.monotonic, parts.journal.count
     )
     reach = Reach(parts.identity.domain, ports, parts.current, lambda: parts.tls.self_signed, own_addresses)
-    face = site(parts, reach)
-    edge = HttpEdge(make_app(face), http_limits(settings), parts.journal)
+    face, operators = site(parts, reach), desk(parts, reach)
+    edge = HttpEdge(make_app(face, operators), http_limits(settings), parts.journal)
     handshake_s = min(HANDSHAKE_S, float(settings.login_seconds))
     servers, listeners = await listen(doors(parts, registry, edge, reach, relay_desk(parts)), ports, settings.bind, handshake_s, admission)
     stack.callback(edge.close)
     stack.push_async_callback(_close, servers, registry)
     again, draw_sheet = partial(reload_all, parts), partial(sheet, Pages(face))
+    link = operators.sessions.make_link
     operations = Operations(
-        reach, parts.invites, parts.store, parts.calendar, registry, parts.journal, again, draw_sheet, parts.names.peers.reload
+        reach, parts.invites, parts.store, parts.calendar, registry, parts.journal, link, again, draw_sheet, parts.names.peers.reload
     )
     private_folder(control_path(parts.current.config.data).parent)
     control = ControlServer(control_path(parts.current.config.data), operations.handlers(), parts.journal)

@@ -20,6 +20,8 @@ _MODULES = {
     "apps": "razdar.cli.apps",
     "peer": "razdar.cli.peer",
     "status": "razdar.cli.status",
+    "console": "razdar.cli.console",
+    "verify": "razdar.cli.verify",
     "config": "razdar.cli.show_config",
     "check": "razdar.cli.check",
     "backup": "razdar.cli.backup",

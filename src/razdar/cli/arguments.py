@@ -143,6 +143,18 @@ COMMANDS = (
         ),
     ),
     Command(
+        "console",
+        "پیوندی چاپ می‌کند که یک بار به میز گرداننده راه می‌دهد.",
+        "Prints a link that opens the operator's console, once.",
+        (_DATA,),
+    ),
+    Command(
+        "verify",
+        "می‌سنجد که شمار حساب‌های مسدود رله‌ای را خودش امضا کرده باشد (status.json آن).",
+        "Checks that a relay itself signed its number of blocked accounts (its status.json).",
+        (_option("FILE", "پروندهٔ status.json که گرفته‌اید", "the status.json that you fetched", type=Path),),
+    ),
+    Command(
         "peer",
         "رله‌های دیگر را با دست می‌نویسد، به‌جای DNS: برای روزی که DNS نیست، و برای رله‌ای که نامی در DNS ندارد.",
         "Writes other relays down by hand, in place of DNS: for the day when DNS is gone, and for a relay without a name in DNS.",

@@ -63,8 +63,6 @@ def _grave(signs: Signs) -> Iterator[Finding]:
         yield Finding("certificate_over", True)
     if signs.logins_waiting >= CROWDED * signs.logins_room:
         yield Finding("logins_crowded", True)
-    if signs.turned_away:
-        yield Finding("no_room", True)
     if signs.oldest_peer_s >= STUCK_S:
         yield Finding("peers_stuck", True)
 
@@ -76,6 +74,8 @@ def _ahead(signs: Signs) -> Iterator[Finding]:
         yield Finding("disk_soon", False)
     if signs.memory_days_left is not None and signs.memory_days_left <= DISK_SOON_DAYS:
         yield Finding("memory_soon", False)
+    if signs.turned_away:  # one network that asks for too much is turned away, too: that is the relay doing well
+        yield Finding("no_room", False)
     if signs.bugs:
         yield Finding("bugs", False)
 

@@ -30,6 +30,8 @@ class Operations:
     calendar: Calendar
     registry: Registry
     journal: Journal
+    console_link: Callable[[], str]
+    """The token of a fresh one-time link."""
     reload_all: Callable[[], None]
     """Raises `Trouble` if the new configuration or certificate cannot be used; then the old ones stay."""
     draw_sheet: Callable[[Sequence[str], str, int, str], str]
@@ -39,7 +41,7 @@ class Operations:
 
     def handlers(self) -> dict[str, Handler]:
         """By the operation's name."""
-        every = (self.invite, self.sheet, self.direct, self.status, self.reload, self.names)
+        every = (self.console, self.invite, self.sheet, self.direct, self.status, self.reload, self.names)
         return {each.__name__: each for each in every}
 
     async def invite(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,6 +55,10 @@ class Operations:
         days = int(request["days"])
         codes = await self.invites.make_cards(int(request["cards"]), days)
         return {"html": self.draw_sheet(codes, self.reach.page(), days, str(request.get("note", "")))}
+
+    async def console(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        """A link that lets its operator into the console, once."""
+        return {"url": f"{self.reach.page()}console/enter/{self.console_link()}"}
 
     async def direct(self, _: Mapping[str, Any]) -> dict[str, Any]:
         address, password = await self.invites.direct()

@@ -87,7 +87,7 @@ class Console:
             typed = await _typed(request)
             if not session.fits(typed.get("form", "")) or _is_from_elsewhere(request):
                 self.desk.count("console.refused")
-                return self.pages.render(request, "problem.html", 403, words="console_stale", reference="")
+                return self.pages.render(request, "problem.html", 403, words="console_stale", reference="", minutes=0)
             return await page(request, session, typed)
 
         return guarded
@@ -131,7 +131,7 @@ class Console:
     def _not_let_in(self, request: Request) -> Response:
         self.desk.count("console.refused")
         if not self.desk.sessions.may_try():
-            return self.pages.render(request, "problem.html", 429, {"Retry-After": "60"}, words="later", reference="")
+            return self.pages.render(request, "problem.html", 429, {"Retry-After": "60"}, words="later", reference="", minutes=0)
         self.desk.sessions.note_failure()
         return self._outside(request, 403)
 

@@ -1,0 +1,543 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The operator's console and the status page, taken apart with an HTML parser, in both languages."""
+
+import asyncio
+import base64
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from tests.console_world import KEY, Office, Operator
+from tests.service_world import DOMAIN, address
+from tests.web_pages import Page
+
+from razdar.model.trouble import Trouble
+from razdar.policy.health import STATES
+from razdar.policy.totals import ATTACKS, REASONS
+from razdar.services.statistics import PeerState
+from razdar.settings import Settings
+from razdar.web.console.actions import MOST_USES, is_plain
+from razdar.web.console.pages import COOKIE
+from razdar.web.console.sessions import IDLE_S, LINK_S, TRIES_PER_MINUTE
+from razdar.web.texts import LANGUAGES, Language, catalogue
+
+ACTIONS = ("invite", "withdraw", "registration", "setting", "restore", "block", "unblock", "reload", "backup", "forget")
+INSIDE = [
+    "/console/people",
+    "/console/limits",
+    "/console/relay",
+    "/console/log",
+    "/console/passkey",
+    *(f"/console/do/{name}" for name in ACTIONS),
+]
+PEER = PeerState("other.example", 1234, 5 * 3600, "Connection refused")
+PASSPHRASE = "a very long passphrase"
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Office:
+    return Office(tmp_path)
+
+
+@pytest.fixture
+def operator(office: Office) -> Operator:
+    office.live(1)
+    return Operator(office).enter()
+
+
+# every page is whole, in both languages
+
+
+def inside(path: str, **changes: object) -> Callable[[Path, str], httpx.Response]:
+    def visit(data: Path, language: str) -> httpx.Response:
+        office = Office(data, **changes)  # type: ignore[arg-type]
+        return Operator(office.live(), language).enter().get(path)
+
+    return visit
+
+
+def sent(action: str, **form: str) -> Callable[[Path, str], httpx.Response]:
+    def visit(data: Path, language: str) -> httpx.Response:
+        office = Office(data)
+        office.look()
+        return Operator(office, language).enter().send(f"/console/do/{action}", **form)
+
+    return visit
+
+
+def outside(path: str, base_url: str = "https://192.0.2.7:8443", **changes: object) -> Callable[[Path, str], httpx.Response]:
+    def visit(data: Path, language: str) -> httpx.Response:
+        office = Office(data, **changes)  # type: ignore[arg-type]
+        return Operator(office.live(), language, base_url).get(path)
+
+    return visit
+
+
+def with_link(data: Path, language: str) -> httpx.Response:
+    office = Office(data)
+    return Operator(office, language).get(f"/console/enter/{office.sessions.make_link()}")
+
+
+def after_something(data: Path, language: str) -> httpx.Response:
+    operator = Operator(Office(data), language).enter()
+    operator.do("setting", name="keep_days", value="30")
+    operator.do("block", address="anna12345")
+    return operator.get("/console/log")
+
+
+VIEWS: dict[str, tuple[int, Callable[[Path, str], httpx.Response]]] = {
+    "door": (200, outside("/console")),
+    "door, plain": (200, outside("/console", "http://192.0.2.7:8080")),
+    "door, refused": (403, outside("/console/people")),
+    "link": (200, with_link),
+    "link, used": (403, outside("/console/enter/0123")),
+    "overview": (200, inside("/console")),
+    "overview, hour": (200, inside("/console?span=hour")),
+    "overview, week": (200, inside("/console?span=week")),
+    "overview, month": (200, inside("/console?span=month")),
+    "overview, few people": (200, inside("/console", accounts=12)),
+    "overview, unwell": (200, inside("/console", is_disk_full=True, peers=(PEER,))),
+    "overview, self-signed": (200, inside("/console", is_self_signed=True)),
+    **{path: (200, inside(path)) for path in INSIDE if not path.endswith(("setting", "restore", "withdraw"))},
+    "passkey, impossible": (200, inside("/console/passkey", is_self_signed=True)),
+    "setting": (200, inside("/console/do/setting?name=keep_days")),
+    "setting, a switch": (200, inside("/console/do/setting?name=days_stand_still")),
+    "setting, confirm": (200, sent("setting", name="keep_days", value="30")),
+    "setting, done": (200, sent("setting", name="keep_days", value="30", sure="1")),
+    "setting, mistake": (422, sent("setting", name="keep_days", value="0")),
+    "restore, confirm": (200, sent("restore", name="keep_days")),
+    "restore, done": (200, sent("restore", name="keep_days", sure="1")),
+    "invite, confirm": (200, sent("invite", uses="۳", days="۷", note="کلاس")),
+    "invite, done": (200, sent("invite", uses="3", days="7", sure="1")),
+    "invite, mistake": (422, sent("invite", uses="0", days="7")),
+    "invite, too long": (422, sent("invite", uses="1", days="7", note="x" * 200)),
+    "withdraw, done": (200, sent("withdraw", token="x" * 22, sure="1")),
+    "withdraw, confirm": (200, sent("withdraw", token="x" * 22)),
+    "registration, confirm": (200, sent("registration", value="invite")),
+    "registration, done": (200, sent("registration", value="invite", sure="1")),
+    "block, confirm": (200, sent("block", address="anna12345")),
+    "block, done": (200, sent("block", address="anna12345", sure="1")),
+    "block, foreign": (422, sent("block", address="anna@other.example")),
+    "unblock, not blocked": (422, sent("unblock", address="anna12345", sure="1")),
+    "reload, confirm": (200, sent("reload")),
+    "reload, done": (200, sent("reload", sure="1")),
+    "backup, too short": (422, sent("backup", passphrase="short", again="short")),
+    "backup, differ": (422, sent("backup", passphrase=PASSPHRASE, again="another long passphrase")),
+    "forget, done": (200, sent("forget", sure="1")),
+    "a form of another session": (403, sent("block", address="anna12345", form="0" * 48)),
+    "log": (200, after_something),
+    "status": (200, outside("/status")),
+    "status, plain": (200, outside("/status", "http://192.0.2.7:8080")),
+    "status, degraded": (200, outside("/status", is_disk_full=True)),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("office")
+
+
+@cache
+def _visited(name: str, language: Language, folder: Path) -> httpx.Response:
+    data = folder / f"{len(list(folder.iterdir()))}"
+    data.mkdir()
+    return VIEWS[name][1](data, language)
+
+
+ALL = pytest.mark.parametrize(("name", "language"), [(name, language) for name in VIEWS for language in LANGUAGES])
+
+
+@ALL
+def test_every_page_is_whole(name: str, language: Language, folder: Path) -> None:
+    answer = _visited(name, language, folder)
+    assert answer.status_code == VIEWS[name][0]
+    page = Page(answer.text)
+    assert page.one("html").attributes == {"lang": language, "dir": "rtl" if language == "fa" else "ltr"}
+    assert len(page.find("h1")) == 1
+    assert not [each for each in page.elements if "style" in each.attributes or any(kind.startswith("on") for kind in each.attributes)]
+    assert answer.headers["cache-control"] == "no-store"
+
+
+@ALL
+def test_no_word_is_left_in_the_other_language(name: str, language: Language, folder: Path) -> None:
+    page = Page(_visited(name, language, folder).text)
+    words = [text for text, element in page.texts if not element.is_foreign]
+    words += [each.attributes[name] for each in page.elements for name in ("title", "aria-label", "placeholder") if name in each.attributes]
+    strange = "[A-Za-z0-9]" if language == "fa" else "[\u0600-\u06ff]"
+    assert [text for text in words if re.search(strange, text)] == []
+
+
+@ALL
+def test_forms_and_links_stay_here(name: str, language: Language, folder: Path) -> None:
+    page = Page(_visited(name, language, folder).text)
+    links = [each.attributes["href"] for each in page.find("a")] + [each.attributes["action"] for each in page.find("form")]
+    assert [link for link in links if not link.startswith(("/", "?lang=", "#main", f"https://{DOMAIN}"))] == []
+
+
+@ALL
+def test_every_field_has_a_label(name: str, language: Language, folder: Path) -> None:
+    page = Page(_visited(name, language, folder).text)
+    labels = {each.attributes["for"] for each in page.find("label")}
+    fields = [each for tag in ("input", "select", "textarea") for each in page.find(tag) if each.attributes.get("type") != "hidden"]
+    assert {each.attributes["id"] for each in fields} <= labels
+
+
+def test_there_are_words_for_everything_that_can_be_counted_or_happen() -> None:
+    t = catalogue()["fa"]
+    for name in REASONS:
+        assert t(f"reason_{name}")
+    for name in ATTACKS:
+        assert t(f"attack_{name}")
+    for name in STATES:
+        assert t(f"state_{name}")
+        assert t(f"status_{name}")
+    for name in ACTIONS:
+        assert all(t(f"do_{name}_{part}") for part in ("title", "text", "done", "button"))
+
+
+# what it shows and never shows
+
+
+def test_numbers_are_those_of_the_hours(operator: Operator) -> None:
+    page = operator.page("/console?span=hour").text("main")
+    for words in ("Messages accepted 130", "Messages delivered 410", "Messages refused 150", "not encrypted 60", "wrong passwords 200"):
+        assert words in page
+
+
+def test_of_few_people_nothing_is_counted(tmp_path: Path) -> None:
+    office = Office(tmp_path, accounts=12).live(3)
+    page = Operator(office).enter().page("/console?span=day").text("main")
+    assert "Messages accepted not kept" in page
+    assert "wrong passwords 600" in page
+    assert "With fewer than fifty accounts" in page
+
+
+def test_the_first_line_says_what_is_wrong_and_what_to_do(tmp_path: Path) -> None:
+    office = Office(tmp_path, is_disk_full=True, peers=(PEER,)).live(1)
+    page = Operator(office).enter().page("/console")
+    notice = page.one("section", class_="notice bad")
+    said = " ".join(text for text, element in page.texts if notice in element.ancestors())
+    assert "The disk is full" in said
+    assert "Make room on the disk" in said
+    assert "more than four hours" in said
+    assert "other.example 1,234 5 hours Connection refused" in page.text("table")
+
+
+def test_no_page_names_an_address_that_nobody_typed(office: Office) -> None:
+    asyncio.run(office.world.member("anna12345"))
+    operator = Operator(office.live(2)).enter()
+    operator.do("block", address="babak6789")
+    for path in ["/console", "/status", "/status.json", *INSIDE]:
+        text = operator.get(path).text
+        assert "anna12345" not in text
+        assert "babak6789" not in text
+    assert b"babak" not in b"".join(office.disk.values())
+
+
+# coming in
+
+
+def test_looking_at_a_link_uses_nothing_up(office: Office) -> None:
+    operator, token = Operator(office), office.sessions.make_link()
+    assert operator.get(f"/console/enter/{token}").status_code == 200
+    assert operator.get(f"/console/enter/{token}").status_code == 200
+    answer = operator.ask("POST", f"/console/enter/{token}")
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/console?lang=en"
+    assert operator.ask("POST", f"/console/enter/{token}").status_code == 403
+    assert operator.get(f"/console/enter/{token}").status_code == 403
+
+
+def test_the_cookie_is_bound_and_closed(office: Office) -> None:
+    answer = Operator(office).ask("POST", f"/console/enter/{office.sessions.make_link()}")
+    cookie = answer.headers["set-cookie"]
+    assert cookie.startswith("__Host-")
+    assert {part.strip().lower() for part in cookie.split(";")[1:]} == {"path=/", "secure", "httponly", "samesite=strict"}
+
+
+def test_a_link_that_is_too_old_lets_nobody_in(office: Office) -> None:
+    token = office.sessions.make_link()
+    office.clock.monotonic_s += LINK_S + 1
+    assert Operator(office).ask("POST", f"/console/enter/{token}").status_code == 403
+
+
+def test_a_session_ends_by_itself_and_by_leaving(operator: Operator, office: Office) -> None:
+    assert operator.get("/console/people").status_code == 200
+    office.clock.monotonic_s += IDLE_S + 1
+    assert operator.get("/console/people").status_code == 403
+    operator.enter()
+    assert operator.send("/console/leave").status_code == 303
+    assert operator.get("/console/people").status_code == 403
+
+
+def test_wrong_links_are_limited_and_counted_and_the_right_one_still_works(office: Office) -> None:
+    operator = Operator(office)
+    statuses = [operator.ask("POST", f"/console/enter/{number:048x}").status_code for number in range(TRIES_PER_MINUTE + 2)]
+    assert statuses == [403] * TRIES_PER_MINUTE + [429] * 2
+    assert office.counted == ["console.refused"] * len(statuses)
+    operator.enter()
+
+
+def test_plain_http_lets_nobody_in(office: Office) -> None:
+    plain = Operator(office, base_url="http://192.0.2.7:8080")
+    token = office.sessions.make_link()
+    assert plain.ask("POST", f"/console/enter/{token}").status_code == 403
+    assert office.sessions.is_link(token)
+    plain.cookie = Operator(office).enter().cookie
+    assert plain.get("/console/people").status_code == 403
+
+
+@pytest.mark.parametrize("path", INSIDE)
+def test_without_a_session_there_is_nothing(office: Office, path: str) -> None:
+    for cookie in ("", "0" * 48, "x"):
+        visitor = Operator(office)
+        visitor.cookie = cookie
+        answer = visitor.get(path)
+        assert answer.status_code == 403
+        assert "./razdar console" in answer.text
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_no_action_without_a_session_or_with_another_sessions_form(office: Office, action: str) -> None:
+    inside, other = Operator(office).enter(), Operator(office).enter()
+    form = {"sure": "1", "address": "anna12345", "name": "keep_days", "value": "30", "uses": "1", "days": "1", "token": "x" * 22}
+    form |= {"passphrase": PASSPHRASE, "again": PASSPHRASE}
+    before = (
+        office.config.settings,
+        len(office.blocks),
+        office.reloads,
+        len(office.log.latest()),
+        len(office.world.staged.inner._state.invites),
+    )
+    assert Operator(office).send(f"/console/do/{action}", **form).status_code == 403
+    inside.form_token = other.form_token
+    assert inside.send(f"/console/do/{action}", **form).status_code == 403
+    inside.form_token = ""
+    assert inside.send(f"/console/do/{action}", **form).status_code == 403
+    after = (
+        office.config.settings,
+        len(office.blocks),
+        office.reloads,
+        len(office.log.latest()),
+        len(office.world.staged.inner._state.invites),
+    )
+    assert after == before
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_form_that_a_foreign_page_sends_is_refused_even_with_the_token(operator: Operator, office: Office, site: str) -> None:
+    form = {"form": operator.form_token, "address": "anna12345", "sure": "1"}
+    assert operator.ask("POST", "/console/do/block", data=form, headers={"Sec-Fetch-Site": site}).status_code == 403
+    assert len(office.blocks) == 0
+    assert operator.ask("POST", "/console/do/block", data=form, headers={"Sec-Fetch-Site": "same-origin"}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/console", "/console/people", "/console/passkey", "/status"])
+def test_pages_are_in_no_frame_and_run_no_script_of_others(operator: Operator, path: str) -> None:
+    answer = operator.get(path)
+    policy = {each.split()[0]: each.split()[1:] for each in answer.headers["content-security-policy"].split("; ")}
+    assert policy["default-src"] == ["'none'"]
+    assert policy["frame-ancestors"] == ["'none'"]
+    assert policy["form-action"] == ["'self'"]
+    assert policy.get("script-src", ["'self'"]) == ["'self'"]
+    assert ("script-src" in policy) == (path == "/console/passkey")
+    assert answer.headers["x-frame-options"] == "DENY"
+    scripts = Page(answer.text).find("script")
+    assert [each.attributes["src"].partition("?")[0] for each in scripts] == (["/static/console.js"] if path == "/console/passkey" else [])
+
+
+# acting
+
+
+@pytest.mark.parametrize(
+    ("action", "values"),
+    [
+        ("invite", {"uses": "3", "days": "7", "note": "class"}),
+        ("registration", {"value": "closed"}),
+        ("setting", {"name": "keep_days", "value": "30"}),
+        ("block", {"address": f"anna12345@{DOMAIN}"}),
+        ("reload", {}),
+        ("forget", {}),
+    ],
+)
+def test_each_action_asks_once_and_stands_in_the_log(operator: Operator, office: Office, action: str, values: dict[str, str]) -> None:
+    entered = len(office.log.latest())
+    question = operator.send(f"/console/do/{action}", **values)
+    assert question.status_code == 200
+    assert len(office.log.latest()) == entered
+    page = Page(question.text)
+    form = page.find("form", action=f"/console/do/{action}?lang=en")[0]
+    carried = {each.attributes["name"]: each.attributes["value"] for each in page.find("input") if form in each.ancestors()}
+    assert {"form": operator.form_token, "sure": "1", **values}.items() <= carried.items()
+    assert operator.ask("POST", f"/console/do/{action}", data=carried).status_code == 200
+    assert office.log.latest(1)[0].kind == action
+    assert not set(values.values()) - {"keep_days", "30", "closed"} & set(office.disk["log"].decode().split('"'))
+
+
+def undone(operator: Operator, answer: httpx.Response) -> httpx.Response:
+    """Presses the button that takes it back."""
+    page = Page(answer.text)
+    form = next(each for each in page.find("form") if each.attributes["action"].startswith("/console/do/"))
+    carried = {each.attributes["name"]: each.attributes["value"] for each in page.find("input") if form in each.ancestors()}
+    return operator.ask("POST", form.attributes["action"].partition("?")[0], data=carried)
+
+
+def test_block_and_unblock(operator: Operator, office: Office) -> None:
+    answer = operator.do("block", address="Anna12345")
+    assert len(office.blocks) == 1
+    assert operator.do("block", address=f"anna12345@{DOMAIN}").status_code == 422
+    assert undone(operator, answer).status_code == 200
+    assert len(office.blocks) == 0
+    assert [each.kind for each in office.log.latest(2)] == ["unblock", "block"]
+    assert b"anna" not in office.disk["blocks"] + office.disk["log"]
+
+
+def test_persian_digits_and_whole_addresses_are_understood(operator: Operator, office: Office) -> None:
+    operator.do("block", address=f" anna۱۲۳۴۵@{DOMAIN} ")
+    assert operator.do("unblock", address="anna12345").status_code == 200
+
+
+def test_a_block_ends_live_sessions(operator: Operator, office: Office) -> None:
+    login = asyncio.run(office.world.member("anna12345"))
+    ended: list[bool] = []
+    office.world.accounts.when_closed(login, lambda: ended.append(True))
+    operator.do("block", address=str(login.address))
+    # The fake world derives ids from names, the desk from addresses; both know this one from their shared cache.
+    assert ended == [True]
+
+
+def test_an_invite_works_and_can_be_withdrawn(operator: Operator, office: Office) -> None:
+    answer = operator.do("invite", uses="۲", days="7", note="")
+    link = Page(answer.text).one("dl", class_="keys")
+    (url,) = [text for text, element in Page(answer.text).texts if element.tag == "bdi" and text.startswith("https://") and link]
+    token = url.removeprefix(f"https://{DOMAIN}/i/")
+    assert asyncio.run(office.world.invites.uses(token)) == 2
+    assert undone(operator, answer).status_code == 200
+    assert asyncio.run(office.world.invites.uses(token)) == 0
+    assert token.encode() not in b"".join(office.disk.values())
+
+
+@pytest.mark.parametrize(
+    "values", [{"uses": str(MOST_USES + 1)}, {"uses": "x"}, {"days": "-1"}, {"days": "366"}, {"uses": ""}, {"note": "a\0b"}]
+)
+def test_invites_that_cannot_be(operator: Operator, values: dict[str, str]) -> None:
+    assert operator.do("invite", **{"uses": "1", "days": "1", **values}).status_code == 422
+
+
+def test_registration_changes_and_comes_back(operator: Operator, office: Office) -> None:
+    answer = operator.do("registration", value="invite")
+    assert office.config.settings.registration == "invite"
+    entry = office.log.latest(1)[0]
+    assert (entry.setting, entry.before, entry.after) == ("registration", "open", "invite")
+    undone(operator, answer)
+    assert office.config.settings.registration == "open"
+
+
+def test_a_second_change_goes_back_to_the_first(operator: Operator, office: Office) -> None:
+    operator.do("setting", name="keep_days", value="30")
+    answer = operator.do("setting", name="keep_days", value="40")
+    undone(operator, answer)
+    assert office.config.settings.keep_days == 30
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("keep_days", "0"),
+        ("keep_days", "1e3"),
+        ("sender_share", "2"),
+        ("sender_share", "nan"),
+        ("domain", "x.example"),
+        ("operator", "Anna"),
+        ("nothing", "1"),
+        ("connections", "5"),
+    ],
+)
+def test_settings_that_cannot_be_changed_here(operator: Operator, office: Office, name: str, value: str) -> None:
+    before = office.config.settings
+    assert operator.do("setting", name=name, value=value).status_code in (404, 422)
+    assert office.config.settings == before
+
+
+def test_every_limit_on_the_page_can_be_changed(operator: Operator) -> None:
+    page = operator.page("/console/limits")
+    names = [each.attributes["href"] for each in page.find("a") if "setting?name=" in each.attributes["href"]]
+    assert len(names) > 5
+    for path in names:
+        assert operator.get(path.partition("&")[0]).status_code == 200
+    assert not [name for name in ("operator", "contact") if is_plain(name)]
+
+
+def test_a_mistake_in_the_file_is_said(operator: Operator, office: Office) -> None:
+    office.trouble = Trouble("اشتباه", "mistake")
+    assert operator.do("reload").status_code == 422
+    assert operator.do("setting", name="keep_days", value="30").status_code == 422
+    assert office.config.settings == Settings()
+
+
+def test_the_backup_is_a_file_and_its_passphrase_is_never_shown_again(operator: Operator, office: Office) -> None:
+    answer = operator.send("/console/do/backup", passphrase=PASSPHRASE, again=PASSPHRASE)
+    assert answer.content == b"razdar backup of 22"
+    assert answer.headers["content-disposition"] == 'attachment; filename="razdar-backup"'
+    assert answer.headers["cache-control"] == "no-store"
+    wrong = operator.send("/console/do/backup", passphrase=PASSPHRASE, again="")
+    assert PASSPHRASE not in wrong.text
+    assert office.log.latest(1)[0].kind == "backup"
+
+
+def test_an_unknown_action_is_no_page(operator: Operator) -> None:
+    assert operator.get("/console/do/list").status_code == 404
+    assert operator.send("/console/do/list").status_code == 404
+
+
+# the status
+
+
+def test_the_count_of_blocks_is_published_and_signed(operator: Operator) -> None:
+    operator.do("block", address="anna12345")
+    status = operator.get("/status.json").json()
+    blocks = status["blocks"]
+    key = Ed25519PublicKey.from_public_bytes(base64.b64decode(blocks["key"]))
+    key.verify(base64.b64decode(blocks["signature"]), blocks["statement"].encode())
+    assert key == KEY.public_key()
+    assert blocks["statement"].splitlines()[2] == "blocks 1"
+    assert "blocked 1 account." in operator.page("/status").text("main")
+
+
+def test_status_tells_ninety_days_and_no_number_of_people(office: Office) -> None:
+    office.live(30, {"message.accepted": 130, "message.delivered": 410})
+    visitor = Operator(office)
+    status = visitor.get("/status.json").json()
+    assert status["state"] == "well"
+    assert len(status["days"]) == 90
+    assert set(status) == {"relay", "state", "days", "blocks"}
+    assert sum(day["hours"]["well"] for day in status["days"]) >= 30
+    page = visitor.page("/status")
+    assert len(page.find("li", class_="well")) >= 2
+    assert len(page.find("li", class_="unknown")) >= 80
+    assert "410" not in page.text()
+    assert "130" not in page.text()
+
+
+def test_status_needs_no_session_and_sets_no_cookie(office: Office) -> None:
+    office.look()
+    answer = Operator(office).get("/status")
+    assert answer.status_code == 200
+    assert "set-cookie" not in answer.headers
+
+
+def test_the_cookie_has_the_name_that_browsers_protect() -> None:
+    """RFC 6265bis section 4.1.3.2."""
+    assert COOKIE.startswith("__Host-")
+
+
+def test_a_relay_that_was_never_seen_says_so(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    office.statistics = replace(office.desk()).statistics
+    assert Operator(office).get("/status").status_code == 200
+    assert address("x").domain == DOMAIN
