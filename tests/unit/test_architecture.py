@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "config": {"model", "settings"},
     "environment": {"model", "cli"},
     "app": _EDGE | {"config", "adapters", "servers", "web", "workers"},
-    "checkup": {"model", "settings", "config", "environment", "adapters", "servers"},
+    "checkup": {"model", "ports", "settings", "config", "environment", "adapters", "servers"},
     "cli": {"settings_fa", "config", "environment", "adapters", "servers", "checkup", "app", "tryout"}
     | {"model", "ports", "settings", "wire"},
     "tryout": {"model", "settings", "config", "environment", "cli"},

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from razdar.adapters.files import private_folder, sync_folder, write_private
-from razdar.model.trouble import data_not_writable, keys_incomplete, name_differs
+from razdar.model.trouble import data_not_writable, keys_incomplete, name_differs, never_started
 from razdar.ports.clock import Entropy
 
 KEY_BYTES = 32
@@ -126,6 +126,18 @@ def _dkim_key(path: Path) -> rsa.RSAPrivateKey:
     if not isinstance(key, rsa.RSAPrivateKey) or key.key_size < _DKIM_BITS:
         raise keys_incomplete(path.parent)
     return key
+
+
+def published_key(data: Path) -> tuple[str, str]:
+    """The relay's name and the TXT record of its DKIM key (RFC 6376 section 3.6.1), without changing anything. Trouble before its first
+    start. `t=s`: nobody signs for subdomains."""
+    keys = data / "keys"
+    remembered = _remembered(keys)
+    if remembered is None or not (keys / "dkim.pem").exists():
+        raise never_started(data)
+    formats = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    public = base64.b64encode(_dkim_key(keys / "dkim.pem").public_key().public_bytes(*formats)).decode()
+    return remembered, f"v=DKIM1; k=rsa; s=email; t=s; p={public}"
 
 
 _PEM = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())

@@ -18,6 +18,7 @@ _MODULES = {
     "up": "razdar.cli.up",
     "invite": "razdar.cli.invite",
     "apps": "razdar.cli.apps",
+    "dns": "razdar.cli.dns",
     "peer": "razdar.cli.peer",
     "status": "razdar.cli.status",
     "console": "razdar.cli.console",

@@ -182,6 +182,29 @@ COMMANDS = (
             _JSON,
         ),
     ),
+    Command(
+        "dns",
+        "رکوردهای DNS این رله را آمادهٔ کپی چاپ می‌کند و می‌گوید از بیرون چه دیده می‌شود؛ برای رلهٔ بی‌دامنه، خطی که به رله‌های دیگر بدهید.",
+        "Prints this relay's DNS records ready to paste, and says what is seen of them; without a domain, the line for other relays.",
+        (
+            *_SETTINGS,
+            _option(
+                "--address",
+                "نشانی بیرونی رله، اگر دستگاه خودش آن را ندارد؛ تکرارپذیر",
+                "the relay's address seen from outside, if the machine itself does not have it; may be repeated",
+                action="append",
+                default=[],
+                metavar="ADDR",
+            ),
+            _JSON,
+        ),
+    ),
+    Command(
+        "queue",
+        "نشان می‌دهد برای کدام رله‌های دیگر چند پیام منتظر است، از کی و چرا؛ نشانی هیچ‌کس در آن نیست.",
+        "Shows how many messages wait for which other relays, since when and why; nobody's address is in it.",
+        (_DATA, _JSON),
+    ),
     Command("status", "شمارهای رلهٔ روشن را نشان می‌دهد.", "Shows the counts of the running relay.", (_DATA, _JSON)),
     Command(
         "config",

@@ -104,6 +104,13 @@ def dns_server_malformed(text: str) -> Trouble:
     )
 
 
+def never_started(folder: Path) -> Trouble:
+    return Trouble(
+        f"رلهٔ {folder} هنوز روشن نشده است و کلیدی ندارد؛ نخست ‎./razdar up‎ را اجرا کنید یا ‎--data DIR‎ را درست کنید.",
+        f"The relay in {folder} has never been started and has no key yet; run ./razdar up first, or correct --data DIR.",
+    )
+
+
 def names_line_malformed(file: Path, line: int, word: str) -> Trouble:
     return Trouble(
         f"خط {line} از {file} درست نیست ({word})؛ آن را درست کنید. تا آن‌گاه فهرست پیشین در کار است.",
