@@ -50,7 +50,7 @@ def _conditions(known: Mapping[str, Any], name: str) -> str:
     lines = (
         f"Run of {known['date']}, commit {known['commit']}: {machine['cores']} cores of {machine['processor']}, {machine['memory_gib']}",
         f"GiB, {machine['file_system']}, Linux {machine['kernel']}, Python {machine['python']}. Medians of {asked['runs']} with lowest and",
-        f"highest values; {asked['waiting']} entries waiting in the mailboxes of {asked['connections']} people. Other programs used",
+        f"highest values; {asked['waiting']} entries waiting for {asked['connections']} other people. Other programs used",
         f"{min(busy, default=0):.2f} to {max(busy, default=0):.2f} cores meanwhile (medians of the cases).",
         f"All numbers: `bench/results/{name}`.",
     )

@@ -39,7 +39,7 @@ class Sizes:
     idle: int = 2000
     fanouts: int = 3
     waiting: int = 1_000_000
-    """Entries that wait in the mailboxes of `connections` people before the fan-out."""
+    """Entries that wait in the mailboxes of `connections` other people, who are not there, before the fan-out."""
     files: int = 3
     """Of 10 MB, from each of four senders."""
     settle_s: float = SETTLE_S
@@ -68,22 +68,23 @@ def play(target: Target, case: str, people: Sequence[tuple[str, str]], options: 
 def _with_accounts(count: Callable[[Sizes], int]) -> Callable[[Target, Sizes], None]:
     """Everybody has been there, and something waits for everybody."""
 
-    def prepare(target: Target, sizes: Sizes) -> None:
-        target.start()
-        people = target.people(count(sizes))
-        play(target, "visit", people)
-        play(target, "welcome", people)
-        target.stop()
+    return lambda target, sizes: _settle(target, 0, count(sizes))
 
-    return prepare
+
+def _settle(target: Target, first: int, count: int) -> None:
+    """So many people have been there, and something waits for each of them. The server has stopped."""
+    target.start()
+    people = target.people(first + count)[first:]
+    play(target, "visit", people)
+    play(target, "welcome", people)
+    target.stop()
 
 
 def _filled(target: Target, sizes: Sizes) -> None:
-    _with_accounts(lambda sizes: sizes.connections + 1)(target, sizes)
+    """Others, as many as will be connected, have not been there for long, and messages wait for them."""
+    _settle(target, sizes.connections + 1, sizes.connections)
     target.fill(sizes.waiting // sizes.connections)
-    target.start()
-    play(target, "visit", target.people(sizes.connections + 1))  # Dovecot makes its index of what it finds at the first look
-    target.stop()
+    _settle(target, 0, sizes.connections + 1)
 
 
 def _nothing(_target: Target, _sizes: Sizes) -> None:

@@ -94,7 +94,7 @@ _SIZES = {
     "idle": "connections in idle",
     "connections": "people in crowd and waiting",
     "fanouts": "messages to all of them",
-    "waiting": "entries in their mailboxes before that, in waiting",
+    "waiting": "entries in the mailboxes of as many others before that, in waiting",
     "files": "files of each of four senders in large",
 }
 

@@ -45,7 +45,7 @@ class Target(Protocol):
         """So many accounts, always the same ones; addresses and passwords."""
 
     def fill(self, messages: int) -> None:
-        """So many messages more wait in every mailbox that is used. The server has stopped."""
+        """So many messages more wait in every mailbox that is used so far. The server has stopped."""
 
 
 def strangers(count: int, domain: str) -> Sequence[tuple[str, str]]:
