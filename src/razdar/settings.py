@@ -56,11 +56,14 @@ class Settings:
         90, "relay days without a login after which an account goes, as on other chatmail relays", low=1, high=36_500
     )
 
-    signups_per_hour: int = _setting(
+    signups_per_hour: int = _limit(
         3_000, "people who join without an invitation, so many at once too: a school on its first morning, three times", low=1
     )
-    signup_pause_minutes: int = _setting(
-        30, "when more come, so long only invitations make accounts; a flood costs its sender more than waiting costs people", low=1, high=1_440
+    signup_pause_minutes: int = _limit(
+        30,
+        "when more come, so long only invitations make accounts; a flood costs its sender more than waiting costs people",
+        low=1,
+        high=1_440,
     )
 
     # messages
@@ -111,7 +114,9 @@ class Settings:
         1_000, "of other relays in all; one half is kept for networks that have brought good mail before", low=2, high=100_000
     )
     peer_memory_bytes: int = _limit(
-        134_217_728, "messages of other relays on their way in, in all, beside `memory_bytes`: no place is taken from our people", low=1_048_576
+        134_217_728,
+        "messages of other relays on their way in, in all, beside `memory_bytes`: no place is taken from our people",
+        low=1_048_576,
     )
     peer_messages_per_minute: int = _limit(
         3_000, "from one relay, and from one network: 50 a second, a part of what a small machine can take", low=1

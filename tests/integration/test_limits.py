@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 HIT: dict[str, Callable[..., None]] = {}
 ELSEWHERE = {"connection_bytes", "linger_seconds", "store_waiting_bytes", "devices", "http_linger_seconds"}
 ELSEWHERE |= {"queue_messages", "queue_bytes", "queue_share", "queue_relays", "queue_lines"}
-ELSEWHERE |= {name for name in limits() if name.startswith("peer_")}
+ELSEWHERE |= {name for name in limits() if name.startswith(("peer_", "signup"))}
 """Full kernel buffers, a disk that stands still, phones to wake up or other relays would be needed: docs/limits.md names those tests."""
 
 
