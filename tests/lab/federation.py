@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Relays that can meet: hosts on a network of the test's own, a DNS server that publishes them, an authority that vouches for them.
 
 The DNS server and the clients live where the test runs. Relays may have a domain in DNS, a name that only their peers' operators entered,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """The courier without a network: where DNS leads it, what it remembers, how attempts overlap."""
 
 import asyncio

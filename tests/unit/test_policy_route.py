@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
 """Which hosts and addresses a domain's mail may go to, and what is asked of their certificates; as tables."""
 
 import hashlib
