@@ -238,3 +238,28 @@ def test_a_closed_pipe_is_no_traceback(tmp_path: Path) -> None:
     result = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, env=environment, check=False)
     os.close(writing)
     assert (result.returncode, result.stderr) == (1, b"")
+
+
+def test_the_queue_in_both_languages(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from razdar.cli import queue
+
+    waits = {"relay": "other.example", "waiting": 12, "oldest_days": 3, "reason": "not-connected", "next_try_seconds": 90}
+    now = {"relay": "[192.0.2.7]", "waiting": 1, "oldest_days": 0, "reason": None, "next_try_seconds": None}
+    _asked(monkeypatch, queue, {"relays": [waits, now]})
+    assert main(["queue"]) == 0
+    shown = capsys.readouterr().out
+    assert "۱۲ پیام، کهنه‌ترین ۳ روزه؛ پاسخی نمی‌دهد؛ کوشش بعدی تا ۲ دقیقهٔ دیگر" in shown
+    assert "12 waiting, the oldest for 3 relay days; it does not answer; next try within 2 minutes" in shown
+    assert "being sent right now" in shown
+    assert main(["queue", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [waits, now]
+    _asked(monkeypatch, queue, {"relays": []})
+    assert main(["queue"]) == 0
+    assert "Nothing waits" in capsys.readouterr().out
+
+
+def test_every_reason_has_words_for_the_operator() -> None:
+    from razdar.cli.queue import REASONS
+    from razdar.ports.courier import Reason
+
+    assert set(REASONS) == {reason.value for reason in Reason}

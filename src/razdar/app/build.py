@@ -9,6 +9,7 @@ from razdar.adapters.addresses import own_addresses
 from razdar.adapters.apps import AppShelf
 from razdar.adapters.bus import LocalBus
 from razdar.adapters.clock import SystemClock
+from razdar.adapters.courier import RelayCourier
 from razdar.adapters.crew import ThreadCrew
 from razdar.adapters.files import private_folder
 from razdar.adapters.identity import open_identity
@@ -19,6 +20,7 @@ from razdar.adapters.tls import open_tls
 from razdar.app.desk import open_blocks, open_statistics, woken
 from razdar.app.names import open_names
 from razdar.app.parts import Current, Parts
+from razdar.app.queue import open_queue
 from razdar.config import RunConfig
 from razdar.policy.quota import ShareBook
 from razdar.policy.rate import RateBook
@@ -28,7 +30,7 @@ from razdar.services.accounts import Accounts
 from razdar.services.append import Appender
 from razdar.services.audience import Gatherer
 from razdar.services.calendar import Calendar
-from razdar.services.deliver import Deliver, Nowhere
+from razdar.services.deliver import Deliver
 from razdar.services.directory import Directory
 from razdar.services.folders import Folders
 from razdar.services.guesses import Guesses
@@ -87,7 +89,21 @@ async def build(config: RunConfig, stack: AsyncExitStack) -> Parts:
     unknowns = RateBook(settings.unknown_per_minute, settings.unknown_per_minute)
     gatherer = Gatherer(store, lookups, clock, shares, unknowns, current, is_blocked=blocks.is_blocked)
     parcels = Parcels(store, bus, desk, clock, entropy, calendar, current)
-    deliver = Deliver(store, gatherer, parcels, Nowhere(), clock, entropy, shares, current, domain, woken(pusher, journal))
+    queue = await open_queue(
+        identity=identity,
+        store=store,
+        bus=bus,
+        clock=clock,
+        calendar=calendar,
+        parcels=parcels,
+        desk=desk,
+        journal=journal,
+        peers=names_of_others.peers,
+        courier=RelayCourier(names_of_others.resolver, names_of_others.peers, clock, domain, lambda: own_addresses(current().bind)),
+        unknowns=unknowns,
+        settings=current,
+    )
+    deliver = Deliver(store, gatherer, parcels, queue.outbound, clock, entropy, shares, current, domain, woken(pusher, journal))
     submit = Submit(deliver, RateBook(settings.send_per_minute, settings.send_burst), desk, clock, current)
     folders = Folders(store, bus, current)
     mailboxes = Mailboxes(store, bus, desk, folders, shares, entropy, current)
@@ -115,11 +131,13 @@ async def build(config: RunConfig, stack: AsyncExitStack) -> Parts:
         submit=submit,
         tokens=Tokens(store, calendar, current, pusher.token_added),
         pusher=pusher,
+        queue=queue,
         clock=clock,
         queues={
             "store": lambda: disk.pending,
             "logins": lambda: doorkeeper.pending,
             "desk": lambda: desk.pending,
             "push": lambda: pusher.pending,
+            "relays": lambda: queue.outgoing.pending,
         },
     )

@@ -10,6 +10,7 @@ from razdar.adapters.clock import SystemClock
 from razdar.adapters.identity import Identity
 from razdar.adapters.tls import TlsMaterial
 from razdar.app.names import Names
+from razdar.app.queue import Queue
 from razdar.config import RunConfig
 from razdar.policy.quota import ShareBook
 from razdar.ports.store import Store
@@ -67,6 +68,7 @@ class Parts:
     submit: Submit
     tokens: Tokens
     pusher: Pusher
+    queue: Queue
     clock: SystemClock
     queues: Mapping[str, Callable[[], int]]
     """How many jobs wait, by the queue's name."""

@@ -101,7 +101,8 @@ async def run(parts: Parts, stack: AsyncExitStack, on_ready: Callable[[Ready], N
         reach, parts.invites, parts.store, parts.calendar, registry, parts.journal, link, again, draw_sheet, parts.names.peers.reload
     )
     private_folder(control_path(parts.current.config.data).parent)
-    control = ControlServer(control_path(parts.current.config.data), operations.handlers(), parts.journal)
+    handlers = {**operations.handlers(), "queue": parts.queue.operation}
+    control = ControlServer(control_path(parts.current.config.data), handlers, parts.journal)
     await control.start()
     stack.push_async_callback(control.close)
     if settings.metrics_port:
@@ -144,6 +145,7 @@ async def work_until(stopped: asyncio.Event, parts: Parts, supervisor: Superviso
     loop = asyncio.get_running_loop()
     keeper = Keeper([*chores(parts), tell], parts.journal)
     owned = [loop.create_task(keeper.run()), loop.create_task(supervisor.keep_alive())]
+    owned.append(loop.create_task(parts.queue.outgoing.run()))
     if parts.current().push:
         owned.append(loop.create_task(parts.pusher.run()))
     await stopped.wait()

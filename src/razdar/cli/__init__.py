@@ -20,6 +20,7 @@ _MODULES = {
     "apps": "razdar.cli.apps",
     "dns": "razdar.cli.dns",
     "peer": "razdar.cli.peer",
+    "queue": "razdar.cli.queue",
     "status": "razdar.cli.status",
     "console": "razdar.cli.console",
     "verify": "razdar.cli.verify",
