@@ -282,7 +282,11 @@ COMMANDS = (
         "Builds the program as a wheel; whoever builds from the same source gets the same bytes.",
         (_option("DIR", "پوشه‌ای که wheel در آن گذاشته می‌شود", "the folder to put it in", type=Path),),
     ),
-    Command("bench", "سنجش کوچک سرعت؛ واژه‌ها به bench/run.py می‌رسد.", "The small benchmark; words go to bench/run.py."),
+    Command(
+        "bench",
+        "سرعت رله را می‌سنجد، تنها یا به‌نوبت با Postfix و Dovecot (--peer postfix-dovecot). --help همهٔ گزینه‌ها را می‌گوید.",
+        "Measures the relay, alone or in turn with Postfix and Dovecot (--peer postfix-dovecot); --help tells all options.",
+    ),
 )
 
 
