@@ -18,6 +18,7 @@ from razdar.adapters.ready import remove_ready
 from razdar.adapters.sqlite import open_store
 from razdar.adapters.tls import open_tls
 from razdar.app.desk import open_blocks, open_statistics, woken
+from razdar.app.incoming import NotedCourier, open_receive
 from razdar.app.names import open_names
 from razdar.app.parts import Current, Parts
 from razdar.app.queue import open_queue
@@ -30,6 +31,7 @@ from razdar.services.accounts import Accounts
 from razdar.services.append import Appender
 from razdar.services.audience import Gatherer
 from razdar.services.calendar import Calendar
+from razdar.services.confirmations import Sending
 from razdar.services.deliver import Deliver
 from razdar.services.directory import Directory
 from razdar.services.folders import Folders
@@ -89,6 +91,8 @@ async def build(config: RunConfig, stack: AsyncExitStack) -> Parts:
     unknowns = RateBook(settings.unknown_per_minute, settings.unknown_per_minute)
     gatherer = Gatherer(store, lookups, clock, shares, unknowns, current, is_blocked=blocks.is_blocked)
     parcels = Parcels(store, bus, desk, clock, entropy, calendar, current)
+    sending = Sending(clock, current)
+    courier = RelayCourier(names_of_others.resolver, names_of_others.peers, clock, domain, lambda: own_addresses(current().bind))
     queue = await open_queue(
         identity=identity,
         store=store,
@@ -98,12 +102,27 @@ async def build(config: RunConfig, stack: AsyncExitStack) -> Parts:
         parcels=parcels,
         desk=desk,
         journal=journal,
+        resolver=names_of_others.resolver,
         peers=names_of_others.peers,
-        courier=RelayCourier(names_of_others.resolver, names_of_others.peers, clock, domain, lambda: own_addresses(current().bind)),
+        courier=NotedCourier(courier, sending),
         unknowns=unknowns,
         settings=current,
     )
-    deliver = Deliver(store, gatherer, parcels, queue.outbound, clock, entropy, shares, current, domain, woken(pusher, journal))
+    wake = woken(pusher, journal)
+    deliver = Deliver(store, gatherer, parcels, queue.outbound, clock, entropy, shares, current, domain, wake)
+    receive = open_receive(
+        stack=stack,
+        names=names_of_others,
+        queue=queue,
+        gatherer=gatherer,
+        parcels=parcels,
+        desk=desk,
+        clock=clock,
+        entropy=entropy,
+        settings=current,
+        domain=domain,
+        wake=wake,
+    )
     submit = Submit(deliver, RateBook(settings.send_per_minute, settings.send_burst), desk, clock, current)
     folders = Folders(store, bus, current)
     mailboxes = Mailboxes(store, bus, desk, folders, shares, entropy, current)
@@ -132,6 +151,8 @@ async def build(config: RunConfig, stack: AsyncExitStack) -> Parts:
         tokens=Tokens(store, calendar, current, pusher.token_added),
         pusher=pusher,
         queue=queue,
+        receive=receive,
+        sending=sending,
         clock=clock,
         queues={
             "store": lambda: disk.pending,

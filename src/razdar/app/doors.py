@@ -102,7 +102,7 @@ def relay_desk(parts: Parts) -> RelayDesk:
     """What both doors for other relays share."""
     settings = parts.current()
     return RelayDesk(
-        None,
+        parts.receive,
         PeerSlots(settings.peer_connections, settings.peer_connections_all, parts.journal.count),
         MemoryBudget(settings.peer_memory_bytes),
         parts.identity.domain,

@@ -19,10 +19,12 @@ from razdar.services.accounts import Accounts
 from razdar.services.append import Appender
 from razdar.services.blocks import Blocks
 from razdar.services.calendar import Calendar
+from razdar.services.confirmations import Sending
 from razdar.services.folders import Folders
 from razdar.services.invites import Invites
 from razdar.services.leaving import Leaving
 from razdar.services.mailboxes import Mailboxes
+from razdar.services.receive import Receive
 from razdar.services.signups import SignUps, Tickets
 from razdar.services.statistics import Statistics
 from razdar.services.submit import Submit
@@ -69,6 +71,9 @@ class Parts:
     tokens: Tokens
     pusher: Pusher
     queue: Queue
+    receive: Receive | None
+    """The way in for other relays; None: there is none."""
+    sending: Sending
     clock: SystemClock
     queues: Mapping[str, Callable[[], int]]
     """How many jobs wait, by the queue's name."""

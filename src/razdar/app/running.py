@@ -33,6 +33,7 @@ from razdar.servers.http import HttpEdge
 from razdar.servers.listening import HANDSHAKE_S, OpenDoor, listen
 from razdar.servers.memory import MemoryBudget, Transfers
 from razdar.servers.metrics import MetricsServer
+from razdar.servers.mxdeliv import peer_routes
 from razdar.servers.operations import Operations
 from razdar.servers.reach import Reach
 from razdar.servers.registry import Registry
@@ -90,9 +91,11 @@ async def run(parts: Parts, stack: AsyncExitStack, on_ready: Callable[[Ready], N
     )
     reach = Reach(parts.identity.domain, ports, parts.current, lambda: parts.tls.self_signed, own_addresses)
     face, operators = site(parts, reach), desk(parts, reach)
-    edge = HttpEdge(make_app(face, operators), http_limits(settings), parts.journal)
+    peers, visits = relay_desk(parts), http_limits(settings)
+    routes = peer_routes(peers, parts.sending, parts.journal, visits.head.head_bytes)
+    edge = HttpEdge(make_app(face, operators), visits, parts.journal, routes)
     handshake_s = min(HANDSHAKE_S, float(settings.login_seconds))
-    servers, listeners = await listen(doors(parts, registry, edge, reach, relay_desk(parts)), ports, settings.bind, handshake_s, admission)
+    servers, listeners = await listen(doors(parts, registry, edge, reach, peers), ports, settings.bind, handshake_s, admission)
     stack.callback(edge.close)
     stack.push_async_callback(_close, servers, registry)
     again, draw_sheet = partial(reload_all, parts), partial(sheet, Pages(face))
