@@ -5,12 +5,13 @@ All on loopback, on ports of the system's choice, in the test's own event loop; 
 """
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import h11
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -162,8 +163,9 @@ async def listening(
     *,
     at: tuple[str, int] = (LOOPBACK, 0),
     context: ssl.SSLContext | None = None,
+    socket: socket.socket | None = None,
 ) -> AsyncIterator[int]:
-    """A server for the block; its port."""
+    """A server for the block; its port. On `socket`, which may be another machine's, if one is given."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -178,7 +180,8 @@ async def listening(
             tasks.discard(task)
             writer.transport.abort()
 
-    server = await asyncio.start_server(served, *at, ssl=identity.server() if identity else context)
+    place: dict[str, Any] = {"sock": socket} if socket else {"host": at[0], "port": at[1]}
+    server = await asyncio.start_server(served, ssl=identity.server() if identity else context, **place)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
@@ -190,9 +193,9 @@ async def listening(
 
 
 @asynccontextmanager
-async def web(identity: Identity, answer: Answerer) -> AsyncIterator[Web]:
+async def web(identity: Identity, answer: Answerer, socket: socket.socket | None = None) -> AsyncIterator[Web]:
     made = Web(answer)
-    async with listening(made.serve, identity) as made.port:
+    async with listening(made.serve, identity, socket=socket) as made.port:
         yield made
 
 
@@ -220,21 +223,29 @@ class Postbox:
 
 
 @asynccontextmanager
-async def post(identity: Identity, **refuses: str) -> AsyncIterator[Postbox]:
+async def post(identity: Identity, socket: socket.socket | None = None, **refuses: str) -> AsyncIterator[Postbox]:
     """aiosmtpd, an SMTP server of other people's making, with STARTTLS that it insists on."""
     made = Postbox({f"{name}@peer.example": words for name, words in refuses.items()})
     loop = asyncio.get_running_loop()
     context = identity.server()
 
-    def protocol() -> SMTP:
-        return SMTP(made, hostname="peer.example", tls_context=context, require_starttls=True, enable_SMTPUTF8=True, loop=loop)
+    protocols: list[SMTP] = []
 
-    server = await loop.create_server(protocol, LOOPBACK, 0)
+    def protocol() -> SMTP:
+        protocols.append(SMTP(made, hostname="peer.example", tls_context=context, require_starttls=True, enable_SMTPUTF8=True, loop=loop))
+        return protocols[-1]
+
+    place: dict[str, Any] = {"sock": socket} if socket else {"host": LOOPBACK, "port": 0}
+    server = await loop.create_server(protocol, **place)
     try:
         made.port = server.sockets[0].getsockname()[1]
         yield made
     finally:
         server.close()
+        for each in protocols:
+            if each.transport is not None:
+                cast("asyncio.Transport", each.transport).abort()
+        await asyncio.sleep(0)  # the transports say goodbye to their protocols
         await server.wait_closed()
 
 

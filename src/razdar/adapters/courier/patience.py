@@ -10,8 +10,8 @@ class Patience:
 
     connect: float = 20.0
     """TCP: the kernel tries five times in it, and the other side repeats its half as often."""
-    hello: float = 60.0
-    """TCP, TLS and the first words of one attempt together: eight turns of 600 ms, some of them lost twice."""
+    hello: float = 90.0
+    """TCP, TLS and the first words of one attempt together: eight turns of 600 ms, some of them lost three times in a row."""
     open: float = 150.0
     """All attempts for all hosts of a domain. Whoever waits for it waits alone."""
     reply: float = 120.0
