@@ -117,6 +117,7 @@ class OutWorld(World):
         self.parcels._entropy = self.entropy  # the same numbers after a restart would be the same bodies
         if clock is not None:
             self.clock.now_s = clock.now_s
+        self.unknown: dict[str, Refusal] = getattr(self, "unknown", {})
         self.book, self.room, self.journal = Book(), QueueRoom(), Journal()
         self.queue_folders = QueueFolders(
             store, queue_owner(bytes(32), bytes(31) + b"q"), self.clock, self.calendar, self.entropy, lambda: self.settings
@@ -128,6 +129,7 @@ class OutWorld(World):
             self.room,
             self.book,
             self.new_relays,
+            self.look,
             lambda message: b"DKIM-Signature: signed\r\n" + message,
             self.crew,
             self.clock,
@@ -165,6 +167,9 @@ class OutWorld(World):
             *(lambda: self.settings, DOMAIN, self.woken.extend),
         )
         self.submit._deliver = self.deliver
+
+    async def look(self, domain: str) -> Refusal | None:
+        return self.unknown.get(domain)
 
     async def start(self) -> "OutWorld":
         self.calendar.day = await self.store.day()

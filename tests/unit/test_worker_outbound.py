@@ -3,6 +3,7 @@
 
 import asyncio
 import re
+from typing import Any
 
 import pytest
 from tests.outbound_world import OTHER, Book, OutWorld, far, until
@@ -11,8 +12,10 @@ from tests.service_world import address
 from razdar.model.ids import MailboxId
 from razdar.model.verdict import ACCEPT, Refusal
 from razdar.ports.courier import Consignment, Reason
+from razdar.ports.resolver import Answer, Mx, NoSuchName, ResolverUnavailable
 from razdar.ports.store import StoreFull, StoreUnavailable
 from razdar.services.accounts import Login
+from razdar.services.first_look import FirstLook
 from razdar.services.queued import Queued, QueuedBroken, unwrap, wrap
 from razdar.vault.queue_key import queue_owner
 from razdar.wire.smtp import replies
@@ -74,6 +77,58 @@ async def test_what_can_never_go_is_refused_at_once(world: OutWorld) -> None:
     assert len(world.other("k7f3q9d2.razdar.alt").got) == 1
 
 
+async def test_a_name_that_does_not_exist_is_refused_before_the_message_is_accepted(world: OutWorld) -> None:
+    anna, boris = await world.members("anna", "boris")
+    world.unknown["slip.example"] = replies.NO_SUCH_DOMAIN
+    assert await world.send(anna, far("clara", "slip.example")) == replies.NO_SUCH_DOMAIN
+    assert await world.send(anna, boris, far("clara", "slip.example"), far("clara")) == ACCEPT
+    assert await reports(world, anna) == ["failed"]
+    await world.work()
+    assert len(world.other().got) == 1
+    assert [folder.domain for folder in world.queue_folders] == [OTHER]
+
+
+class Names:
+    """Implements `ports.resolver.Resolver` with two answers."""
+
+    def __init__(self, mx: object, addresses: object) -> None:
+        self._mx = mx
+        self._addresses = addresses
+
+    async def mx(self, domain: str) -> Answer[Mx]:
+        return _answer(self._mx)
+
+    async def addresses(self, host: str) -> Answer[str]:
+        return _answer(self._addresses)
+
+    async def txt(self, name: str) -> Answer[bytes]:
+        raise AssertionError
+
+
+def _answer(what: Any) -> Answer[Any]:
+    if isinstance(what, Exception):
+        raise what
+    return Answer((what,), is_remembered=False)
+
+
+@pytest.mark.parametrize(
+    ("mx", "addresses", "refusal"),
+    [
+        (Mx(10, "mx.example"), None, None),
+        (Mx(0, ""), None, replies.DOMAIN_TAKES_NO_MAIL),  # RFC 7505
+        (NoSuchName(), "192.0.2.1", None),  # the implicit MX, RFC 5321 section 5.1
+        (NoSuchName(), NoSuchName(), replies.NO_SUCH_DOMAIN),
+        (NoSuchName(), ResolverUnavailable(), None),
+        (ResolverUnavailable(), NoSuchName(), None),
+    ],
+)
+async def test_only_a_certain_answer_refuses(mx: object, addresses: object, refusal: Refusal | None) -> None:
+    look = FirstLook(Names(mx, addresses), Book("known.example"))
+    assert await look("new.example") == refusal
+    assert await look("known.example") is None
+    assert await look("[192.0.2.7]") is None
+
+
 async def test_what_is_no_address_is_refused_by_name(world: OutWorld) -> None:
     anna, _ = await world.members("anna", "boris")
     message = b"Subject: x\r\n\r\nx"
@@ -118,9 +173,10 @@ async def test_naming_many_relays_has_a_budget_and_a_bound(world: OutWorld) -> N
     anna, boris = await world.members("anna", "boris")
     world.change(queue_relays=35)
     many = [far("clara", f"r{number}.example") for number in range(40)]
-    assert await world.send(anna, *many[:31]) == ACCEPT  # a group is never cut in two by the budget
-    assert await world.send(anna, many[31]) == replies.TOO_MANY_UNKNOWN
-    assert await world.send(anna, many[0]) == ACCEPT
+    assert await world.send(anna, *many[:31]) == replies.TOO_MANY_UNKNOWN
+    assert await world.send(anna, many[0]) == ACCEPT  # what the budget paid for stays
+    world.clock.monotonic_s += 2
+    assert await world.send(anna, *many[:31]) == ACCEPT
     assert await world.send(boris, *many[31:]) == ACCEPT  # as many as fit, and a report about the others
     assert await reports(world, boris) == ["failed"]
     await world.work()

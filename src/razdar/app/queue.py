@@ -14,11 +14,12 @@ from razdar.ports.bus import Bus
 from razdar.ports.clock import Clock
 from razdar.ports.courier import Courier
 from razdar.ports.crew import Crew
-from razdar.ports.resolver import PeerBook
+from razdar.ports.resolver import PeerBook, Resolver
 from razdar.ports.store import Store
 from razdar.servers.journal import Journal
 from razdar.services.calendar import Calendar
 from razdar.services.dkim_signing import signing
+from razdar.services.first_look import FirstLook
 from razdar.services.outbound import Outbound
 from razdar.services.parcels import Parcels
 from razdar.services.queue_folders import QueueFolders
@@ -51,6 +52,7 @@ async def open_queue(
     parcels: Parcels,
     desk: Crew,
     journal: Journal,
+    resolver: Resolver,
     peers: PeerBook,
     courier: Courier,
     unknowns: RateBook,
@@ -65,4 +67,5 @@ async def open_queue(
     outgoing = Outgoing(store, bus, way, folders, settlement, room, clock, calendar, settings, chance, journal)
     await outgoing.open()
     sign = signing(identity.domain, DkimKey(identity.dkim_key))
-    return Queue(Outbound(folders, parcels, room, peers, unknowns, sign, desk, clock, settings), outgoing)
+    look = FirstLook(resolver, peers)
+    return Queue(Outbound(folders, parcels, room, peers, unknowns, look, sign, desk, clock, settings), outgoing)

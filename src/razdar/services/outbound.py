@@ -8,7 +8,8 @@ Entries and bodies of the queue get a day far away: the store must not drop what
 is over is decided by the worker, in relay days from the day it was queued on, which is that far day less the distance.
 """
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 
 from razdar.model.address import Address, parse_address
 from razdar.model.message import Flag
@@ -34,6 +35,8 @@ OUTSIDE_DNS = ("alt", "onion", "invalid", "localhost")
 """RFC 9476, RFC 7686, RFC 6761: nobody can look these up."""
 INLINE_BYTES = 65_536
 """What is larger is signed off the event loop."""
+Look = Callable[[str], Awaitable[Refusal | None]]
+"""Why nobody of a domain that is new here can be reached, if that is certain (services/first_look.py)."""
 Sign = Callable[[bytes], bytes]
 """The message with our DKIM signature before it."""
 
@@ -58,6 +61,7 @@ class Outbound:
         room: QueueRoom,
         peers: PeerBook,
         unknowns: RateBook,
+        look: Look,
         sign: Sign,
         crew: Crew,
         clock: Clock,
@@ -69,6 +73,7 @@ class Outbound:
         self._peers = peers
         self._unknowns = unknowns
         self._clock = clock
+        self._look = look
         self._sign = sign
         self._crew = crew
         self._settings = settings
@@ -81,7 +86,12 @@ class Outbound:
         going = {domain: left for domain, group in groups.items() if (left := tuple(each for each in group if each not in refused))}
         if not self._room.has_room(sender.account, len(going), len(going) * len(message), self._settings()):
             return replies.QUEUE_FULL if going else Packed(failures=failures)
-        if not self._may_make(sender, [domain for domain in going if self._folders.find(domain) is None]):
+        new = [domain for domain in going if self._folders.find(domain) is None]
+        affordable = self._affordable(sender, new)
+        for domain, refusal in zip(affordable, await asyncio.gather(*map(self._look, affordable)), strict=True):
+            failures += [(address, refusal) for address in going.pop(domain)] if refusal is not None else []
+        if len(affordable) < len(new):
+            await self._make([domain for domain in affordable if domain in going])  # the next try finds these and comes further
             return replies.TOO_MANY_UNKNOWN
         folders = [(domain, await self._folders.ensure(domain)) for domain in going]
         failures += [(address, replies.QUEUE_FULL) for domain, folder in folders if folder is None for address in going.pop(domain)]
@@ -109,14 +119,14 @@ class Outbound:
             entries = len(parcel.delivery.entries)
             self._room.add(sender.account, entries, entries * len(parcel.delivery.body.blob))
 
-    def _may_make(self, sender: Sender, domains: Sequence[str]) -> bool:
-        """Each new relay takes a place and a look-up, so naming them has the budget that guessing people has; what it allows stays."""
+    def _affordable(self, sender: Sender, domains: Sequence[str]) -> list[str]:
+        """Each new relay takes a place and a look-up, so naming them has the budget that guessing people has."""
         now_s = self._clock.monotonic()
-        if not self._unknowns.has(sender.account, now_s):
-            return not domains
-        for _ in domains:
-            self._unknowns.take(sender.account, now_s)
-        return True
+        return [domain for domain in domains if self._unknowns.take(sender.account, now_s)]
+
+    async def _make(self, domains: Sequence[str]) -> None:
+        for domain in domains:
+            await self._folders.ensure(domain)
 
     async def _seal(self, queued: Queued, folders: Sequence[PeerFolder]) -> Parcel:
         members = [(None, folder.mailbox, self._folders.public_key) for folder in folders]
