@@ -19,6 +19,7 @@ from tests.web_pages import Page
 from razdar.model.trouble import Trouble
 from razdar.policy.health import STATES
 from razdar.policy.totals import ATTACKS, REASONS
+from razdar.ports.courier import Reason
 from razdar.services.statistics import PeerState
 from razdar.settings import Settings
 from razdar.web.console.actions import MOST_USES, is_plain
@@ -35,7 +36,7 @@ INSIDE = [
     "/console/passkey",
     *(f"/console/do/{name}" for name in ACTIONS),
 ]
-PEER = PeerState("other.example", 1234, 5 * 3600, "Connection refused")
+PEER = PeerState("other.example", 1234, 5 * 3600, "not-connected")
 PASSPHRASE = "a very long passphrase"
 
 
@@ -193,6 +194,8 @@ def test_there_are_words_for_everything_that_can_be_counted_or_happen() -> None:
         assert t(f"reason_{name}")
     for name in ATTACKS:
         assert t(f"attack_{name}")
+    for reason in Reason:
+        assert t(f"why_{reason.value.replace('-', '_')}")
     for name in STATES:
         assert t(f"state_{name}")
         assert t(f"status_{name}")
@@ -224,8 +227,8 @@ def test_the_first_line_says_what_is_wrong_and_what_to_do(tmp_path: Path) -> Non
     said = " ".join(text for text, element in page.texts if notice in element.ancestors())
     assert "The disk is full" in said
     assert "Make room on the disk" in said
-    assert "more than four hours" in said
-    assert "other.example 1,234 5 hours Connection refused" in page.text("table")
+    assert "for many hours" in said
+    assert "other.example 1,234 5 hours none of its addresses answers" in page.text("table")
 
 
 def test_no_page_names_an_address_that_nobody_typed(office: Office) -> None:

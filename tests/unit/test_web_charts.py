@@ -40,7 +40,7 @@ def test_any_values_make_one_labelled_image_within_its_frame(values: list[int | 
     assert svg.attrib["role"] == "img"
     assert svg.find("title") is not None
     assert "<صفر>" in svg.attrib["aria-label"]
-    assert all(-1 <= coordinate <= 640 for coordinate in numbers(svg))
+    assert all(-1 <= coordinate <= 420 for coordinate in numbers(svg))
 
 
 def test_no_style_and_no_script_so_that_the_security_policy_has_nothing_to_stop() -> None:

@@ -35,6 +35,7 @@ from razdar.workers.push import Pusher
 
 STATISTICS, BLOCKS, PASSKEYS, ACTIONS = "statistics.json", "blocks", "passkeys.json", "actions.log"
 """Files in the data folder (docs/storage.md)."""
+DAY_S = 86_400
 COUNT_EVERY = 10
 """Rounds between two counts of the accounts: counting reads a table."""
 
@@ -68,12 +69,15 @@ def woken(pusher: Pusher, journal: Journal) -> Callable[[Sequence[AccountId]], N
     return wake
 
 
-def nobody_waits() -> Sequence[PeerState]:
-    """For a relay that speaks to no other."""
-    return ()
+def waiting_peers(parts: Parts) -> Sequence[PeerState]:
+    """Relays for which messages wait. Their age is known in relay days only."""
+    states = parts.queue.outgoing.states()
+    return [
+        PeerState(each.name, each.waiting, each.oldest_days * DAY_S, "" if each.reason is None else each.reason.value) for each in states
+    ]
 
 
-def look(parts: Parts, registry: Registry, peers: Callable[[], Sequence[PeerState]] = nobody_waits) -> Callable[[], Awaitable[None]]:
+def look(parts: Parts, registry: Registry) -> Callable[[], Awaitable[None]]:
     """The chore that tells the statistics what the relay sees of itself."""
     rounds, accounts, store_bytes = 0, 0, 0
 
@@ -88,7 +92,7 @@ def look(parts: Parts, registry: Registry, peers: Callable[[], Sequence[PeerStat
             accounts=accounts,
             connections=len(registry.live),
             events=dict(parts.journal.counts),
-            peers=tuple(peers()),
+            peers=waiting_peers(parts),
             disk_free_bytes=disk.free,
             disk_bytes=disk.total,
             is_disk_full=parts.store.is_full,

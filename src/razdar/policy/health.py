@@ -17,6 +17,7 @@ CERTIFICATE_SOON_DAYS = 14
 DISK_SOON_DAYS = 21
 CROWDED = 0.8
 STUCK_S = 4 * 3600
+"""Where ages are known in relay days only, that is a day."""
 HOUR_DOWN_MINUTES, HOUR_DEGRADED_MINUTES = 10, 10
 """An hour with less of it counts as well: a restart is no failure."""
 

@@ -32,7 +32,7 @@ class PeerState:
     waiting: int
     oldest_s: int
     reason: str
-    """Why the last try failed, in our own words; empty: none failed."""
+    """Why the last try failed, as a value of `ports.courier.Reason`, which the pages have words for; empty: none failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-WIDTH, HEIGHT = 640, 220
-_START, _END, _TOP, _FLOOR = 56, 632, 12, 186
+WIDTH, HEIGHT = 420, 190
+"""Narrow, so that the labels can be read on a phone; larger screens enlarge all of it."""
+_START, _END, _TOP, _FLOOR = 76, 416, 10, 160
 """The inner frame: x from start to end, y from top to floor."""
-LABELS = 7
+LABELS = 5
 COLOURS = 4
 Value = int | None
 

@@ -13,6 +13,7 @@ from razdar.web.texts import Texts
 
 SPANS: Mapping[str, tuple[int, int]] = {"hour": (1, 1), "day": (24, 1), "week": (168, 6), "month": (720, 24)}
 """By name: hours in all, and hours in each bucket."""
+MEGABYTE = 1_000_000
 Buckets = Sequence[Sequence[Hour]]
 
 
@@ -101,8 +102,8 @@ class _Drawer:
         is_by_hour = len(self.hours[0]) == 1
         return dates.hour(unix_s, self.t.language) if is_by_hour else dates.short_day(unix_s, self.t.language)
 
-    def _spelled_size(self, size_mib: int) -> str:
-        return self.t.size(size_mib * MIB)
+    def _spelled_size(self, megabytes: int) -> str:
+        return self.t.size(megabytes * MEGABYTE)
 
     def _summary(self, times: Sequence[str], series: Sequence[Series], spell: Callable[[int], str], *, is_stacked: bool) -> str:
         columns = list(zip(*(each.values for each in series), strict=True))
@@ -141,4 +142,5 @@ def _getter(field: str, name: str) -> Callable[[Hour], Value]:
 
 
 def _size(size_mib: int) -> Value:
-    return size_mib if size_mib >= 0 else None
+    """In decimal megabytes, so that the axis ends at round numbers as people write them."""
+    return size_mib * MIB // MEGABYTE if size_mib >= 0 else None
