@@ -289,6 +289,21 @@ def test_smtp_serves_many_messages_on_one_connection_and_tells_each_recipients_v
     assert len(box.sessions) == 1
 
 
+def test_a_server_that_ends_an_idle_dialogue_is_called_again(identity: Identity) -> None:
+    async def run() -> Postbox:
+        async with post(identity) as box, line(await free_port(), box.port, identity.trusting()) as opened:
+            assert await opened.send(consignment()) == Outcome({})
+            assert opened._smtp is not None
+            box.hang_up()
+            await opened._smtp._stream._news.wait()
+            assert await opened.send(consignment()) == Outcome({})
+        return box
+
+    box = asyncio.run(run())
+    assert len(box.messages) == 2
+    assert box.connections == 2
+
+
 def says(*replies: bytes) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
     """A server in clear that says these, one for each line it gets."""
 

@@ -206,7 +206,18 @@ class Postbox:
     refuses: dict[str, str] = field(default_factory=dict)
     messages: list[tuple[str | None, list[str], bytes]] = field(default_factory=list)
     sessions: set[int] = field(default_factory=set)
+    protocols: list[SMTP] = field(default_factory=list)
     port: int = 0
+
+    @property
+    def connections(self) -> int:
+        return len(self.protocols)
+
+    def hang_up(self) -> None:
+        """Every connection ends."""
+        for each in self.protocols:
+            if each.transport is not None:
+                cast("asyncio.Transport", each.transport).abort()
 
     async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, _options: list[str]) -> str:
         if address in self.refuses:
@@ -229,11 +240,11 @@ async def post(identity: Identity, socket: socket.socket | None = None, **refuse
     loop = asyncio.get_running_loop()
     context = identity.server()
 
-    protocols: list[SMTP] = []
-
     def protocol() -> SMTP:
-        protocols.append(SMTP(made, hostname="peer.example", tls_context=context, require_starttls=True, enable_SMTPUTF8=True, loop=loop))
-        return protocols[-1]
+        made.protocols.append(
+            SMTP(made, hostname="peer.example", tls_context=context, require_starttls=True, enable_SMTPUTF8=True, loop=loop)
+        )
+        return made.protocols[-1]
 
     place: dict[str, Any] = {"sock": socket} if socket else {"host": LOOPBACK, "port": 0}
     server = await loop.create_server(protocol, **place)
@@ -242,9 +253,7 @@ async def post(identity: Identity, socket: socket.socket | None = None, **refuse
         yield made
     finally:
         server.close()
-        for each in protocols:
-            if each.transport is not None:
-                cast("asyncio.Transport", each.transport).abort()
+        made.hang_up()
         await asyncio.sleep(0)  # the transports say goodbye to their protocols
         await server.wait_closed()
 

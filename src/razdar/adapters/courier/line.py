@@ -153,6 +153,10 @@ class RelayLine:
             self._https = None
 
     async def _send_by_smtp(self, consignment: Consignment) -> Outcome:
+        """As over HTTPS: servers end a dialogue in which nothing is said for some minutes."""
+        if self._smtp is not None and self._smtp.is_stale:
+            self._smtp.abort()
+            self._smtp = None
         if self._smtp is None:
             self._smtp = await self._dialer.smtp(self._host)
         return await self._smtp.send(consignment)

@@ -38,11 +38,13 @@ class SmtpWay:
         if isinstance(event, Ended):
             raise Unreachable(_REASONS[event.farewell])
 
+    @property
+    def is_stale(self) -> bool:
+        """The server has hung up, or said something that nobody asked for: 421, most likely."""
+        return self._client.is_over or self._stream.has_news
+
     async def send(self, consignment: Consignment) -> Outcome:
-        """As `ports.courier.Line.send`."""
-        if self._client.is_over or self._stream.has_news:
-            self._client.receive(await self._stream.read(0) if self._stream.has_news else b"")
-            raise Unreachable(self._farewell())
+        """As `ports.courier.Line.send`, for a connection that is not stale."""
         self._client.send(consignment.sender, consignment.recipients, consignment.message)
         event = await self._event()
         if isinstance(event, Sent):
@@ -63,11 +65,6 @@ class SmtpWay:
 
     def abort(self) -> None:
         self._stream.abort()
-
-    def _farewell(self) -> Reason:
-        """Why the connection ended while nothing was going on."""
-        event = self._client.next_event()
-        return _REASONS[event.farewell] if isinstance(event, Ended) else Reason.BROKEN_OFF
 
     async def _event(self) -> ClientEvent:
         """The next thing the dialogue has to tell."""
