@@ -119,3 +119,35 @@ def test_recipients_that_are_no_addresses_are_named_as_they_were_written() -> No
     assert b"Final-Recipient: rfc822; no-address\r\n" in status
     assert "بهرام@relay.test\r\n".encode() in written
     assert [undeliverable(text) for text in ("", "a\rb@x", "a\0", "a\u2028b", "x" * 400)] == [None] * 5
+
+
+def test_a_delay_is_no_failure() -> None:
+    """The core takes `failed` in exactly these letters for a failure (docs/interop.md); RFC 3464 section 2.3.3 has `delayed`."""
+    message = report.delivery_report(
+        reporting_domain="relay.test",
+        to=SENDER,
+        failed=[(GONE, replies.STILL_TRYING)],
+        original=ORIGINAL,
+        now=NOW,
+        nonce="00ff00ff",
+        kind=report.Kind.DELAYED,
+    )
+    assert b"\r\nAction: delayed\r\nStatus: 4.4.7\r\n" in message
+    assert "لازم نیست کاری بکنید؛ رله آن را نگه می‌دارد".encode() in message
+    assert b"failed" not in message.split(b"rfc822-headers")[0]
+
+
+def test_a_late_failure_says_nothing_of_others() -> None:
+    message = report.delivery_report(
+        reporting_domain="relay.test",
+        to=SENDER,
+        failed=[(GONE, replies.NOT_IN_TIME)],
+        original=ORIGINAL,
+        now=NOW,
+        nonce="00ff00ff",
+        kind=report.Kind.FAILED_LATER,
+    )
+    assert "رلهٔ دیگر زمان درازی در دسترس نبود".encode() in message
+    assert b"\r\nAction: failed\r\n" in message
+    assert b"other recipients" not in message
+    assert b"\r\n\r\n\r\n" not in message
