@@ -131,6 +131,7 @@ def make_markers(domain: str) -> dict[str, str]:
     markers = {f"{name}'s name": mark(f"mrk{name[:2]}.") for name in names}
     markers |= {f"{name}'s password": mark(f"Mrk{name[:2]}-Pw/+") for name in names}
     markers["foreign recipient"] = mark("mrkforeign.")
+    markers["peer author"] = mark("mrkpeer.")
     for word in ("wrong password", "subject", "message id", "from name", "hello", "folder", "keyword", "search word", "unknown command"):
         markers[word] = mark("Mrk" + word.title().replace(" ", ""))
     for word in ("path", "query", "header", "host", "cookie", "agent", "body", "clear text", "broken DATA", "argument", "operation", "SNI"):
@@ -327,6 +328,53 @@ async def http(session: Session, request: str, body: str = "", head: str = "") -
     return answer
 
 
+def from_elsewhere(session: Session) -> None:
+    """What another relay brings, well and badly: at port 25 and with `/mxdeliv`, from the marked address, whose literal is its name."""
+    recipient, foreign = session.person("recipient").address, f"{session.mark('foreign recipient')}@{session.relay.name}"
+    author = f"{session.mark('peer author')}@[{ADDRESS}]"
+    liar = f"{session.mark('peer author')}@[127.83.119.242]"
+    for seed, sender in ((31, author), (32, liar), (33, f"{session.mark('peer author')}@nowhere.invalid")):
+        content = session.message(seed).replace(f"<{session.person('sender').address}>".encode(), f"<{sender}>".encode())
+        by_smtp(session, sender, [recipient, foreign], content)
+        head = (
+            f"X-MAIL-FROM: {sender}\r\nX-MAIL-TO: {recipient}\r\nX-MAIL-TO: {foreign}\r\nX-Other: {session.mark('header of a request')}\r\n"
+        )
+        answer = by_https(session, "POST /mxdeliv", head, content)
+        assert answer.startswith(b"HTTP/1.1 200" if sender == author else b"HTTP/1.1 400")
+    by_https(session, "POST /mxdeliv", f"X-MAIL-FROM: {session.mark('argument of a request')}\r\n", b"\n")
+    by_https(session, f"GET /.well-known/razdar/confirm?{session.mark('query of a request')}", "", b"")
+
+
+def by_smtp(session: Session, sender: str, recipients: Sequence[str], content: bytes) -> None:
+    with socket.create_connection((session.relay.bind, session.relay.port("smtp")), 10, (ADDRESS, 0)) as raw:
+        raw.recv(1000)
+        for command in (f"EHLO {session.mark('hello')}.example", "STARTTLS"):
+            raw.sendall(f"{command}\r\n".encode())
+            raw.recv(1000)
+        with any_certificate().wrap_socket(raw) as line:
+            commands = [
+                f"EHLO {session.mark('hello')}.example",
+                f"MAIL FROM:<{sender}>",
+                *(f"RCPT TO:<{each}>" for each in recipients),
+                "DATA",
+            ]
+            for command in commands:
+                line.sendall(f"{command}\r\n".encode())
+                line.recv(1000)
+            line.sendall(content + b".\r\n")
+            line.recv(1000)
+
+
+def by_https(session: Session, request: str, head: str, body: bytes) -> bytes:
+    raw = socket.create_connection((session.relay.bind, session.relay.port("https")), 20, (ADDRESS, 0))
+    answer, said = b"", f"{request} HTTP/1.1\r\nHost: x\r\n{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    with raw, any_certificate().wrap_socket(raw) as line, suppress(ssl.SSLEOFError):
+        line.sendall(said.encode() + body)
+        while data := line.recv(1000):
+            answer += data
+    return answer
+
+
 async def web(session: Session) -> None:
     mark, guest = session.mark, session.person("guest")
     head = f"X-Header: {mark('header of a request')}\r\nCookie: a={mark('cookie of a request')}\r\n"
@@ -435,6 +483,7 @@ async def _whole_session(session: Session) -> dict[str, bytes]:
     await success(session)
     await failure(session)
     await web(session)
+    await asyncio.to_thread(from_elsewhere, session)
     said = await asyncio.to_thread(status, session.relay)
     sending = await session.smtp("sender")
     for seed in range(10, 20):

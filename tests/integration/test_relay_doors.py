@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 from tests.lab.peer import PASSWORD, Imap, Peer, Smtp, close_all, context
 from tests.lab.relay import Relay, free_base, random_text
+from tests.mail.make import encrypted_message
 
 from razdar.wire.imap.limits import ImapLimits
 
@@ -223,15 +224,64 @@ def test_a_foreign_letter_in_a_password_works_alike_in_both(relay: Relay) -> Non
         imap.ok(f'LOGIN "{name}" "{password}"')
 
 
-def test_port_25_takes_nothing_from_strangers(relay: Relay) -> None:
-    """VECTORS "relay": never for another domain; and no name can be tried."""
-    name = random_text(9)
-    with Imap(relay, name), Smtp(relay, service="smtp") as smtp:
+def peer_smtp(relay: Relay) -> Smtp:
+    """Another relay, after STARTTLS."""
+    smtp = Smtp(relay, service="smtp")
+    assert smtp.reply(b"STARTTLS").startswith(b"220")
+    smtp.start_tls()
+    smtp.reply(b"EHLO peer.example")
+    return smtp
+
+
+def test_port_25_passes_nothing_on(relay: Relay) -> None:
+    """VECTORS "relay": never for another domain, and nothing in clear."""
+    with Smtp(relay, service="smtp") as smtp:
+        assert smtp.reply(b"MAIL FROM:<a@elsewhere.example>").startswith(b"530")
+    with peer_smtp(relay) as smtp:
         assert smtp.reply(b"AUTH PLAIN AHgAeQ==").startswith(b"50")
         smtp.reply(b"MAIL FROM:<a@elsewhere.example>")
-        replies = {smtp.reply(b"RCPT TO:<%s>" % rcpt.encode()) for rcpt in (f"{name}@{relay.name}", f"no@{relay.name}", "x@y.example")}
-        assert len(replies) == 1
-        assert replies.pop().startswith(b"550")
+        assert smtp.reply(b"RCPT TO:<x@y.example>").startswith(b"550 5.7.1 Relaying denied")
+        assert smtp.reply(b"DATA").startswith(b"554")
+
+
+def test_port_25_brings_mail_of_a_relay_that_has_only_an_address(relay: Relay) -> None:
+    """And not under an address that is not its own."""
+    name = random_text(9)
+    with Imap(relay, name) as imap, peer_smtp(relay) as smtp:
+        imap.ok("SELECT INBOX")
+        for author, code in (("ali123456@[127.0.0.1]", b"250"), ("ali123456@[127.0.0.99]", b"451"), ("ali123456@[192.0.2.7]", b"554")):
+            smtp.reply(f"MAIL FROM:<{author}>".encode())
+            assert smtp.reply(f"RCPT TO:<{name}@{relay.name}>".encode()).startswith(b"250")
+            assert smtp.reply(b"DATA").startswith(b"354")
+            assert smtp.reply(encrypted_message(author, [name]) + b".").startswith(code)
+        assert b"* 1 EXISTS\r\n" in imap.ok("NOOP")
+
+
+def test_port_25_tries_no_names_where_registration_is_closed(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Where it is open the first login answers that by its nature."""
+    with Relay(tmp_path_factory.mktemp("closed"), settings={"registration": "closed"}) as closed, peer_smtp(closed) as smtp:
+        smtp.reply(b"MAIL FROM:<a@elsewhere.example>")
+        assert smtp.reply(f"RCPT TO:<nobody123@{closed.name}>".encode()).startswith(b"250")
+
+
+def test_mxdeliv_on_the_shared_port(relay: Relay) -> None:
+    name, author = random_text(9), "ali123456@[127.0.0.1]"
+    content = encrypted_message(author, [name])
+    head = f"POST /mxdeliv HTTP/1.1\r\nHost: x\r\nX-MAIL-FROM: {author}\r\nX-MAIL-TO: {name}@{relay.name}\r\n"
+    with Imap(relay, name) as imap, Peer(relay, "https") as peer:
+        peer.send(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content)
+        assert peer.line() == b"HTTP/1.1 200 OK\r\n"
+        assert b"* 1 EXISTS\r\n" in imap.ok("SELECT INBOX")
+
+
+def test_without_federation_there_is_no_way_in(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with (
+        Relay(tmp_path_factory.mktemp("alone"), settings={"federation": "false"}) as alone,
+        peer_smtp(alone) as smtp,
+        Imap(alone, "member123"),
+    ):
+        smtp.reply(b"MAIL FROM:<ali123456@[127.0.0.1]>")
+        assert smtp.reply(f"RCPT TO:<member123@{alone.name}>".encode()).startswith(b"550")
 
 
 # sudden ends
