@@ -20,7 +20,7 @@ from tests.mail.make import encrypted_message
 from razdar.adapters import backup
 from razdar.adapters.backup import PARTS, gather, put_back
 from razdar.adapters.backup_file import unpack
-from razdar.adapters.identity import open_identity
+from razdar.adapters.identity import open_identity, published_key
 from razdar.adapters.sqlite import SqliteStore, open_store
 from razdar.adapters.sqlite.lineage import UID_STEP
 from razdar.adapters.sqlite.schema import connect
@@ -97,6 +97,21 @@ async def test_a_second_start_after_a_restore_does_not_jump_again(data: Path, tm
         seen.append((await records(store, "anna"))[0].uid_next)
         await store.close()
     assert seen == [1 + UID_STEP, 1 + UID_STEP]
+
+
+async def test_other_relays_know_it_again_and_it_knows_them(data: Path, tmp_path: Path) -> None:
+    """The DKIM key is published in DNS and written into other operators' lists; the list of ours is the operator's own work."""
+    await (await opened(data)).close()
+    (data / "names.txt").write_text("other.example 203.0.113.9\n")
+    (data / "known-names.json").write_text("{}")
+    parts = gather(data, None)
+    put_back(parts, tmp_path / "new", os.urandom, replace=False)
+    assert published_key(tmp_path / "new") == published_key(data)
+    assert (tmp_path / "new/names.txt").read_text() == "other.example 203.0.113.9\n"
+    assert not (tmp_path / "new/known-names.json").exists()  # DNS tells it again
+    put_back(parts, data, os.urandom, replace=True)
+    assert (data / "replaced-1/known-names.json").exists()
+    assert not (data / "known-names.json").exists()
 
 
 async def test_no_message_and_no_token_is_in_the_file(data: Path) -> None:

@@ -29,11 +29,11 @@ _KEYS = ("keys/id_key", "keys/signing_key", "keys/domain")
 _LATER_KEYS = ("keys/queue_key", "keys/dkim.pem")
 """Of a relay that this version has started; an older backup has none, and the relay makes them again."""
 _CERTIFICATE = ("tls/certificate.pem", "tls/key.pem")
-_DESK = ("blocks", "console.toml")
-"""What the operator decided at the desk (app/desk.py, config.py): who is blocked, and settings that were changed there."""
+_DESK = ("blocks", "console.toml", "names.txt")
+"""What the operator decided: who is blocked, settings that were changed at the desk (app/desk.py, config.py), other relays by hand."""
 PARTS = (SETTINGS, *_KEYS, *_LATER_KEYS, *_CERTIFICATE, *_DESK, STORE)
 """All that can be in a backup, by its path in the data folder."""
-_MOVED = (SETTINGS, "keys", "tls", STORE, f"{STORE}-wal", f"{STORE}-shm", "store.generation", *_DESK, "statistics.json")
+_MOVED = (SETTINGS, "keys", "tls", STORE, f"{STORE}-wal", f"{STORE}-shm", "store.generation", *_DESK, "statistics.json", "known-names.json")
 """What `--replace` puts aside."""
 _STAYS = ("lock", "run", "reserve", "lost+found")
 """What may lie in an empty data folder; nothing of it tells one relay from another."""
