@@ -217,8 +217,34 @@ async def hint_for_ever(reader: asyncio.StreamReader, writer: asyncio.StreamWrit
         await writer.drain()
 
 
+async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await swallow(reader, writer)
+    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while True:
+        writer.write(b"1\r\nx\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.05)
+
+
+async def talk_without_end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """It said 200, and that counts."""
+    await swallow(reader, writer)
+    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while True:
+        writer.write(b"4000\r\n" + b"x" * 0x4000 + b"\r\n")
+        await writer.drain()
+
+
+def test_an_answer_without_measure_is_read_no_further(identity: Identity) -> None:
+    async def run() -> Outcome:
+        async with listening(talk_without_end, identity) as port, line(port, await free_port(), identity.trusting()) as opened:
+            return await opened.send(consignment())
+
+    assert asyncio.run(run()) == Outcome({})
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("behaviour", [swallow, go_silent, talk_nonsense, hint_for_ever])
+@pytest.mark.parametrize("behaviour", [swallow, go_silent, talk_nonsense, hint_for_ever, drip])
 def test_no_answer_to_a_whole_message_is_no_success_and_the_next_attempt_goes_over_smtp(
     identity: Identity, behaviour: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 ) -> None:
@@ -337,6 +363,22 @@ def test_clear_text_is_never_used(replies: list[bytes], reason: Reason) -> None:
             return await unreachable(courier(Book(peer(DOMAIN, await free_port(), port))).open(DOMAIN))
 
     assert asyncio.run(run()) is reason
+
+
+async def drip_replies(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while True:
+        writer.write(b"220-x\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_a_reply_that_comes_in_drops_has_an_end() -> None:
+    async def run() -> Reason:
+        async with listening(drip_replies) as port:
+            return await unreachable(courier(Book(peer(DOMAIN, await free_port(), port))).open(DOMAIN))
+
+    assert asyncio.run(run()) is Reason.BROKEN_OFF
 
 
 # --- who they are

@@ -7,6 +7,8 @@ choose whom we talk to. Everything in the head is an address that was parsed, so
 again.
 """
 
+import asyncio
+
 import h11
 
 from razdar.adapters.courier.memory import BROKEN_S, UNSUPPORTED_S
@@ -53,8 +55,9 @@ class HttpsWay:
         self.is_over = True  # until it is known to be fine
         is_whole = await self._ask(consignment, fit)
         try:
-            status, answer = await self._answer()
-        except StreamLost:
+            async with asyncio.timeout(self._patience.verdict):
+                status, answer = await self._answer()
+        except (StreamLost, TimeoutError):
             if is_whole:
                 raise Unreachable(Reason.BROKEN_OFF) from None  # perhaps it was taken
             raise OtherWay(BROKEN_S) from None
@@ -88,7 +91,7 @@ class HttpsWay:
         return self._http.send(event) or b""
 
     async def _answer(self) -> tuple[int, bytes]:
-        """Status and body, the body cut."""
+        """Status and body; of a body without measure what came first."""
         status, hints, body = 0, 0, bytearray()
         while True:
             event = await self._event()
@@ -98,8 +101,8 @@ class HttpsWay:
                     raise StreamLost
             elif isinstance(event, h11.Response):
                 status = event.status_code
-            elif isinstance(event, h11.Data) and len(body) < ANSWER_BYTES:
-                body += event.data[:ANSWER_BYTES]
+            elif isinstance(event, h11.Data) and len(body) + len(event.data) < ANSWER_BYTES:
+                body += event.data
             else:
                 return status, bytes(body)
 

@@ -4,6 +4,8 @@
 The dialogue is wire/smtp/client.py; here are socket and patience.
 """
 
+import asyncio
+
 from razdar.adapters.courier.patience import Patience
 from razdar.adapters.courier.stream import Contexts, Stream, StreamLost, reach
 from razdar.adapters.courier.ways import Host
@@ -71,16 +73,21 @@ class SmtpWay:
         while (event := self._client.next_event()) is None:
             try:
                 await self._stream.write(self._client.take_output(), self._patience.write)
-                data = await self._stream.read(self._patience.verdict if self._client.awaits_verdict else self._patience.reply)
-            except StreamLost:
-                data = b""
-            if data:
-                self._client.receive(data)
-            else:
+                async with asyncio.timeout(self._patience.verdict):  # however many drops the replies come in
+                    await self._listen()
+            except (StreamLost, TimeoutError):
                 self._client.lost()
         if isinstance(event, TlsAgreed) and self._stream.has_news:
             raise Unreachable(Reason.BROKEN_OFF)  # something in clear behind the 220
         return event
+
+    async def _listen(self) -> None:
+        """Until there is something to say or to tell. StreamLost if nothing comes for too long, or nothing more at all."""
+        while not (self._client.has_output or self._client.has_event):
+            data = await self._stream.read(self._patience.verdict if self._client.awaits_verdict else self._patience.reply)
+            if not data:
+                raise StreamLost
+            self._client.receive(data)
 
 
 async def open_smtp(host: Host, address: str, name: str, contexts: Contexts, patience: Patience) -> SmtpWay:

@@ -53,6 +53,16 @@ class SmtpClient:
         """A whole message was sent and not answered: this may take long (RFC 5321 section 4.5.3.2.6)."""
         return bool(self._awaited) and self._awaited[0] is Awaited.CONTENT
 
+    @property
+    def has_output(self) -> bool:
+        """`take_output` will not be empty."""
+        return bool(self._output)
+
+    @property
+    def has_event(self) -> bool:
+        """`next_event` will not be None."""
+        return bool(self._events)
+
     def receive(self, data: bytes) -> None:
         """Everything that follows is done; see `next_event` and `take_output`."""
         if self.is_over or not data:
