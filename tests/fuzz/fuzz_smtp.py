@@ -49,6 +49,7 @@ def _answer(session: SmtpSession, role: Role, seed: int, seen: Counter[str]) -> 
             assert is_tls
             assert role is Role.SUBMISSION
         elif isinstance(event, SenderOffered):
+            assert is_tls, "no envelope in clear, at either door"
             assert role is Role.RELAY or session.login is not None
         elif isinstance(event, MessageReceived):
             assert len(event.content) <= LIMITS.message_bytes

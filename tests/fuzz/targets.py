@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from tests.dclogin import parse_dclogin
 from tests.fuzz.fuzz_imap import imap
 from tests.fuzz.fuzz_mime import try_everything
+from tests.fuzz.fuzz_mxdeliv import relays
 from tests.fuzz.fuzz_smtp import smtp
 from tests.fuzz.fuzz_smtp_client import smtp_client
 
@@ -244,6 +245,7 @@ def backup(data: bytes) -> None:
 TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "smtp": smtp,
     "smtp_client": smtp_client,
+    "relays": relays,
     "imap": imap,
     "framing": framing,
     "mime": mime,
