@@ -331,6 +331,15 @@ def test_a_damaged_or_newer_store_is_told(data: Path) -> None:
     assert folder.relay_day(data) == 0
 
 
+def test_a_slip_of_the_pen_in_the_list_of_other_relays_is_told(data: Path) -> None:
+    (data / "names.txt").write_text("one.example 192.0.2.1\n")
+    assert seen(folder.examine(data, ""))[0] == ["fine"]
+    (data / "names.txt").write_text("one.example 192.0.2.1\ntwo.example nonsense\n")
+    levels, words = seen(folder.examine(data, ""))
+    assert levels == ["wrong"]
+    assert "Line 2 of" in words
+
+
 def test_settings_may_belong_to_root_and_be_readable(data: Path) -> None:
     """An operator writes them with sudo."""
     (data / "razdar.toml").write_text("push = false\n")

@@ -244,7 +244,7 @@ def test_known_names_come_back_after_a_restart(tmp_path: Path) -> None:
     }
     for (kind, name), values in answers.items():
         known.note(kind, name, values)
-    known.save()
+    asyncio.run(known.save())
     again = KnownNames(path)
     assert {key: again.find(*key) for key in answers} == answers
     assert path.stat().st_mode & 0o777 == 0o600
@@ -257,7 +257,7 @@ def test_the_file_tells_names_and_nothing_else(tmp_path: Path) -> None:
         known = KnownNames(tmp_path / "known")
         for name in order:
             known.note("addresses", name, ("192.0.2.1",))
-        known.save()
+        asyncio.run(known.save())
         files.append((tmp_path / "known").read_bytes())
         (tmp_path / "known").unlink()
     assert files[0] == files[1]
@@ -266,13 +266,13 @@ def test_the_file_tells_names_and_nothing_else(tmp_path: Path) -> None:
 
 def test_it_is_written_only_when_something_changed(tmp_path: Path) -> None:
     known = KnownNames(tmp_path / "known")
-    known.save()
+    asyncio.run(known.save())
     assert not (tmp_path / "known").exists()
     known.note("addresses", "a", ("192.0.2.1",))
-    known.save()
+    asyncio.run(known.save())
     before = (tmp_path / "known").stat().st_ino
     known.note("addresses", "a", ("192.0.2.1",))
-    known.save()
+    asyncio.run(known.save())
     assert (tmp_path / "known").stat().st_ino == before
 
 

@@ -119,6 +119,7 @@ def test_one_line_changes_and_the_others_stay(tmp_path: Path) -> None:
 def test_the_book_keeps_its_entries_when_the_file_gets_a_mistake(tmp_path: Path) -> None:
     path = file(tmp_path, LINE)
     book = NamesBook(path)
+    book.reload()
     assert book.find("RELAY.example") == PEER
     assert book.find("two.example") is None
     assert not book.reload_if_changed()

@@ -64,3 +64,14 @@ def test_the_list_of_other_relays_is_read_again(tmp_path: Path) -> None:
     asyncio.run(names.upkeep())
     assert names.peers.find("one.example") is not None
     assert names.journal.counts["names.refused"] == 1
+
+
+def test_a_slip_of_the_pen_in_the_list_does_not_keep_a_relay_from_starting(tmp_path: Path) -> None:
+    """After a power cut at night nobody is there to correct it, and people's own mail does not need it."""
+    (tmp_path / "names.txt").write_text("one.example nonsense\n")
+    names = names_of_others(tmp_path)
+    assert names.peers.find("one.example") is None
+    assert names.journal.counts["names.refused"] == 1
+    (tmp_path / "names.txt").write_text("one.example 192.0.2.1\n")
+    asyncio.run(names.upkeep())
+    assert names.peers.find("one.example") is not None

@@ -6,6 +6,7 @@ good twice, at different times, is not pushed out by any number of names that we
 invented domains costs us other invented domains. The file is a convenience: damaged or missing, it is empty.
 """
 
+import asyncio
 import base64
 import json
 from collections import OrderedDict
@@ -63,11 +64,15 @@ class KnownNames:
         while len(place) > most:
             place.popitem(last=False)
 
-    def save(self) -> None:
-        """The file is as new as this, if anything changed. Raises OSError; then it is tried again the next time."""
-        if self._path is not None and self._is_changed:
-            write_private(self._path, _written({**self._once, **self._proven}))
-            self._is_changed = False
+    async def save(self) -> None:
+        """The file is as new as this, if anything changed and the disk takes it; if not it is tried again the next time."""
+        if self._path is None or not self._is_changed:
+            return
+        self._is_changed = False
+        try:
+            await asyncio.to_thread(write_private, self._path, _written({**self._once, **self._proven}))
+        except OSError:  # a full disk; nobody's mail depends on this file
+            self._is_changed = True
 
 
 def _written(answers: Mapping[Key, tuple[object, ...]]) -> bytes:

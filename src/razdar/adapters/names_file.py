@@ -153,11 +153,10 @@ class NamesBook:
     """The entries in force. Implements `ports.resolver.PeerBook`; asking costs no I/O."""
 
     def __init__(self, path: Path) -> None:
-        """Trouble if the file has a mistake."""
+        """Empty until `reload`."""
         self._path = path
         self._peers: Mapping[str, Peer] = {}
         self._seen: object = None
-        self.reload()
 
     def find(self, name: str) -> Peer | None:
         return self._peers.get(name.lower())

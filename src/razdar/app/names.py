@@ -24,21 +24,27 @@ class Names:
 
     async def upkeep(self) -> None:
         """A file of names that was edited is in force; new answers are on disk."""
-        self.known.save()
+        self.read_again()
+        await self.known.save()
+
+    def read_again(self) -> None:
+        """The operator's list is in force if it changed. A slip of the pen in it stops nobody's mail: the former list stays."""
         try:
             if self.peers.reload_if_changed():
                 self.journal.note("names.reloaded")
-        except Trouble:  # a slip of the pen; the former list stays, `./razdar peer list` says where it is
+        except Trouble:  # `./razdar peer list` and `./razdar check` say where it is
             self.journal.note("names.refused")
 
     async def close(self) -> None:
         await self.resolver.close()
-        self.known.save()
+        await self.known.save()
 
 
 def open_names(config: RunConfig, clock: SystemClock, journal: Journal) -> Names:
-    """Trouble if the operator's file or the setting `dns_servers` has a mistake."""
+    """Trouble if the setting `dns_servers` has a mistake."""
     settings = config.settings
     known = KnownNames(config.data / known_names.FILE_NAME)
     resolver = DnsResolver(known, clock.monotonic, servers=settings.dns_servers, is_on=settings.dns)
-    return Names(resolver, NamesBook(config.data / names_file.FILE_NAME), known, journal)
+    names = Names(resolver, NamesBook(config.data / names_file.FILE_NAME), known, journal)
+    names.read_again()
+    return names

@@ -9,13 +9,14 @@ from contextlib import closing
 from pathlib import Path
 
 from razdar.adapters.identity import KEY_BYTES
+from razdar.adapters.names_file import FILE_NAME, read_names
 from razdar.adapters.sqlite.schema import MIGRATIONS, connect_reader
 from razdar.checkup.finding import Finding, fine, note, troubled, wrong
-from razdar.model.trouble import data_newer, keys_incomplete, name_differs
+from razdar.model.trouble import Trouble, data_newer, keys_incomplete, name_differs
 
 _ABOUT = "data"
 _OTHERS = 0o077
-_OWN = ("keys", "tls", "store.db", "store.db-wal", "store.generation", "reserve", "lock", "run")
+_OWN = ("keys", "tls", "store.db", "store.db-wal", "store.generation", "reserve", "lock", "run", "known-names.json")
 """What the relay makes; its settings may be anybody's, and readable."""
 
 
@@ -23,7 +24,7 @@ def examine(data: Path, wanted_name: str) -> list[Finding]:
     """`wanted_name`: the domain in the settings, or empty."""
     if not data.exists():
         return [fine(_ABOUT, f"پوشهٔ {data} هنوز نیست؛ ‎./razdar up‎ آن را می‌سازد.", f"{data} is not there yet; ./razdar up makes it.")]
-    found = [*_owner(data), *_modes(data), *_keys(data, wanted_name), *_store(data), *_leftovers(data)]
+    found = [*_owner(data), *_modes(data), *_keys(data, wanted_name), *_store(data), *_names(data), *_leftovers(data)]
     return found or [fine(_ABOUT, f"پوشهٔ {data} و کلیدهایش سر جای خود است.", f"{data} and its keys are as they should be.")]
 
 
@@ -102,6 +103,14 @@ def _store(data: Path) -> Iterator[Finding]:
         return
     if version > len(MIGRATIONS):
         yield troubled(_ABOUT, data_newer(data))
+
+
+def _names(data: Path) -> Iterator[Finding]:
+    """The list of other relays is the operator's own; a relay starts in spite of a mistake in it, without what it says."""
+    try:
+        read_names(data / FILE_NAME)
+    except Trouble as trouble:
+        yield troubled(_ABOUT, trouble)
 
 
 def _leftovers(data: Path) -> Iterator[Finding]:
