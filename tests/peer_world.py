@@ -17,6 +17,7 @@ from razdar.model.verdict import Verdict
 from razdar.ports.confirm import Place, Unanswered
 from razdar.ports.resolver import Peer
 from razdar.services.accounts import Login
+from razdar.services.arrived import Arrived
 from razdar.services.confirmations import Callbacks
 from razdar.services.parcels import Parcel
 from razdar.services.peer_budgets import PeerBudgets
@@ -81,9 +82,10 @@ class PeerWorld(World):
         self.reports: list[tuple[Address, bytes]] = []
         self.heard: list[str] = []
         self.budgets = PeerBudgets(self.settings, self.clock, bytes(32))
+        self.arrived = Arrived(self.clock, bytes(32))
         callbacks = Callbacks(self.confirmer, self.clock, lambda: self.settings)
         prove = Provenance(self.resolver, self.peers, callbacks, self.crew, self.clock, lambda: self.settings)
-        parts = (prove, self.budgets, self.gatherer, self.parcels, self, self.crew, self.clock, self.entropy)
+        parts = (prove, self.budgets, self.arrived, self.gatherer, self.parcels, self, self.crew, self.clock, self.entropy)
         self.receive = Receive(*parts, lambda: self.settings, DOMAIN, self.heard.append, self.woken.extend)
 
     async def pack_report(self, recipient: Address, report: bytes) -> Sequence[Parcel]:

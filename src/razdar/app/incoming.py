@@ -11,6 +11,7 @@ from razdar.model.ids import AccountId
 from razdar.ports.clock import Clock, Entropy
 from razdar.ports.courier import Consignment, Courier, Line, Outcome
 from razdar.ports.crew import Crew
+from razdar.services.arrived import Arrived
 from razdar.services.audience import Gatherer
 from razdar.services.confirmations import Callbacks, Sending
 from razdar.services.parcels import Parcels
@@ -65,4 +66,5 @@ def open_receive(
     stack.push_async_callback(confirmer.close)
     prove = Provenance(names.resolver, names.peers, Callbacks(confirmer, clock, settings), desk, clock, settings)
     budgets, heard_from = PeerBudgets(settings(), clock, entropy(32)), queue.outgoing.heard_from
-    return Receive(prove, budgets, gatherer, parcels, queue.outbound, desk, clock, entropy, settings, domain, heard_from, wake)
+    arrived = Arrived(clock, entropy(32))
+    return Receive(prove, budgets, arrived, gatherer, parcels, queue.outbound, desk, clock, entropy, settings, domain, heard_from, wake)

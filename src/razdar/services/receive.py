@@ -23,6 +23,7 @@ from razdar.policy.incoming import Letter, read_letter
 from razdar.ports.clock import Clock, Entropy
 from razdar.ports.crew import Crew, CrewBusy
 from razdar.ports.store import StoreUnavailable
+from razdar.services.arrived import Arrived
 from razdar.services.audience import Audience, Failure, Gatherer, Origin
 from razdar.services.parcels import Parcel, Parcels
 from razdar.services.peer_budgets import PeerBudgets
@@ -52,6 +53,7 @@ class Receive:
         self,
         prove: Prove,
         budgets: PeerBudgets,
+        arrived: Arrived,
         gatherer: Gatherer,
         parcels: Parcels,
         postbox: Postbox,
@@ -66,6 +68,7 @@ class Receive:
         """`heard_from` is told each domain that has just proven that it is alive."""
         self._prove = prove
         self._budgets = budgets
+        self._arrived = arrived
         self._gatherer = gatherer
         self._parcels = parcels
         self._postbox = postbox
@@ -129,15 +132,22 @@ class Receive:
             self._gatherer.release(origin, audience, len(message))
 
     async def _hand_over(self, letter: Letter, envelope: Envelope, origin: Origin, audience: Audience, message: bytes) -> Verdict:
-        members = [(address, MailboxId(account), known.public_key) for address, account, known in audience.members]
-        parcels = [await self._parcels.seal(members, message), *await self._report(letter, envelope, audience.failures, message)]
+        digest = await self._off_loop(message, lambda: self._arrived.digest(message))
+        members = [each for each in audience.members if not self._arrived.has(digest, each[1])]
+        if not members:  # the line broke before our answer was heard
+            return ACCEPT
+        parcels = [
+            await self._parcels.seal([(address, MailboxId(account), known.public_key) for address, account, known in members], message)
+        ]
+        parcels += await self._report(letter, envelope, audience.failures, message)
         missed = await self._parcels.commit(parcels)
-        reached = [account for address, account, _ in audience.members if address not in missed]
+        reached = [account for address, account, _ in members if address not in missed]
         for account in reached:
             self._gatherer.arrived(origin, account, len(message))
+            self._arrived.note(digest, account)
         self._wake(reached)
         gone = [(address, replies.NO_SUCH_USER) for address in missed]
-        if not reached:
+        if len(gone) == len(audience.members):
             return _why_nobody([*audience.failures, *gone])
         if gone:  # deleted between the look-up and the commit; the message is accepted, with or without a word on that
             with suppress(StoreUnavailable, CrewBusy):

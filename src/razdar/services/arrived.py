@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What has come from other relays lately, and for whom, so that a message that is brought again arrives once.
+
+A relay that did not hear our answer, because the line broke in that moment, brings the message again, and rightly so. In RAM only, as
+hashes under a key of this process; after a restart such a message may arrive twice, and the apps drop the second by its `Message-ID`.
+"""
+
+from collections import OrderedDict
+from hashlib import blake2b
+
+from razdar.model.ids import AccountId
+from razdar.ports.clock import Clock
+
+KEPT_S, KEPT_MAX = 172_800.0, 200_000
+"""Two days: queues try again within hours. An entry takes about 150 bytes."""
+
+
+class Arrived:
+    """Messages by recipient."""
+
+    def __init__(self, clock: Clock, key: bytes) -> None:
+        """`key`: 32 random bytes that nobody else has."""
+        self._clock = clock
+        self._key = key
+        self._noted: OrderedDict[bytes, float] = OrderedDict()
+
+    def digest(self, message: bytes) -> bytes:
+        """Of the message as it lies in mailboxes: what relays add on the way makes no other message of it."""
+        return blake2b(message, key=self._key, person=b"razdar message", digest_size=16).digest()
+
+    def has(self, digest: bytes, recipient: AccountId) -> bool:
+        """Whether the recipient has it already, as far as that is remembered."""
+        noted = self._noted.get(digest + recipient)
+        return noted is not None and self._clock.monotonic() - noted <= KEPT_S
+
+    def note(self, digest: bytes, recipient: AccountId) -> None:
+        """The recipient has it: it is on stable storage."""
+        self._noted[digest + recipient] = self._clock.monotonic()
+        self._noted.move_to_end(digest + recipient)
+        if len(self._noted) > KEPT_MAX:
+            self._noted.popitem(last=False)
