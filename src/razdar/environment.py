@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Makes the environment that a command needs, on first use, and goes on in it.
 
-Runs before anything is installed, so it knows the standard library only. One environment for the relay, one for `try`, one for tests,
-each from a lock with a hash for every file; only ready-made wheels are taken, so no compiler is needed. A stamp written at the very end
-says for which lock and Python it was made: an interrupted or outdated one is made anew. Two starts at once wait for each other. Where
-the checkout cannot be written, the environments live in the person's cache folder. A folder `wheels` beside the launcher (or
-$RAZDAR_WHEELS) replaces the network.
+Runs before anything is installed, so it knows the standard library only. One environment for the relay, one for `try`, one for tests (and
+one for tests with a browser, where there is a chromium), each from a lock with a hash for every file; only ready-made wheels are taken, so
+no compiler is needed. A stamp written at the very end says for which lock and Python it was made: an interrupted or outdated one is made
+anew. Two starts at once wait for each other. Where the checkout cannot be written, the environments live in the person's cache folder. A
+folder `wheels` beside the launcher (or $RAZDAR_WHEELS) replaces the network.
 """
 
 import fcntl
@@ -63,6 +63,8 @@ class Environment:
 def environment_for(command: str, checkout: Path = CHECKOUT) -> Environment:
     """The environment that `./razdar COMMAND` runs in."""
     suffix = _INSTALLED[command]
+    if command == "test" and shutil.which("chromium"):
+        suffix = "-browser"  # the tests and what drives it
     return Environment(_place(checkout, f".venv{suffix}"), checkout / f"requirements{suffix}.lock")
 
 

@@ -61,7 +61,7 @@ def _locked(name: str) -> set[str]:
 
 
 def test_every_dependency_has_a_line_of_reason() -> None:
-    locked = set.union(*(_locked(f"requirements{kind}.lock") for kind in ("", "-try", "-test", "-release")))
+    locked = set.union(*(_locked(f"requirements{kind}.lock") for kind in ("", "-try", "-test", "-browser", "-release")))
     first_cells = re.findall(r"^\| (`.*?`) \|", _text("docs/dependencies.md"), re.MULTILINE)
     assert {name for cell in first_cells for name in re.findall(r"`(.*?)`", cell)} == locked
 
@@ -70,14 +70,15 @@ def test_the_locks_hold_what_the_project_asks_for_and_agree() -> None:
     project = tomllib.loads(_text("pyproject.toml"))["project"]
     extras = project["optional-dependencies"]
     asked = {"": project["dependencies"], "-try": extras["try"], "-test": extras["try"] + extras["test"], "-release": extras["release"]}
+    asked["-browser"] = asked["-test"] + extras["browser"]
     for kind, wanted in asked.items():
         assert {re.split(r"[<>=~\[; ]", each)[0] for each in wanted} <= _locked(f"requirements{kind}.lock")
     pins = {kind: set(re.findall(r"^[a-z0-9-]+==[^ ]+", _text(f"requirements{kind}.lock"), re.MULTILINE)) for kind in asked}
-    assert pins[""] <= pins["-try"] <= pins["-test"]
+    assert pins[""] <= pins["-try"] <= pins["-test"] <= pins["-browser"]
     assert pins[""] <= pins["-release"]
 
 
-@pytest.mark.parametrize("kind", ["", "-try", "-test", "-release"])
+@pytest.mark.parametrize("kind", ["", "-try", "-test", "-browser", "-release"])
 def test_the_locks_have_a_hash_for_every_file_and_name_no_host(kind: str) -> None:
     text = _text(f"requirements{kind}.lock")
     assert "://" not in text
