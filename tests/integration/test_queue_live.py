@@ -18,7 +18,7 @@ from razdar.servers.control import ask
 from razdar.services.dkim_signing import SELECTOR
 
 pytestmark = pytest.mark.slow
-PASSWORD = "a password for everybody"  # noqa: S105
+PASSWORD = "a password for everybody"
 SETTINGS = {"push": "false", "log_level": "debug"}
 
 

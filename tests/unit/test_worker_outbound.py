@@ -9,12 +9,14 @@ import pytest
 from tests.outbound_world import OTHER, Book, OutWorld, far, until
 from tests.service_world import address
 
+from razdar.model.address import Address
 from razdar.model.ids import MailboxId
 from razdar.model.verdict import ACCEPT, Refusal
 from razdar.ports.courier import Consignment, Reason
 from razdar.ports.resolver import Answer, Mx, NoSuchName, ResolverUnavailable
 from razdar.ports.store import StoreFull, StoreUnavailable
 from razdar.services.accounts import Login
+from razdar.services.deliver import Sender
 from razdar.services.first_look import FirstLook
 from razdar.services.queued import Queued, QueuedBroken, unwrap, wrap
 from razdar.vault.queue_key import queue_owner
@@ -402,6 +404,23 @@ async def test_a_relay_that_turns_everything_away_is_left_alone(world: OutWorld)
     assert await is_queue_empty(world)
 
 
+async def test_steady_traffic_does_not_keep_those_waiting_who_were_put_off(world: OutWorld) -> None:
+    anna, boris = await world.members("anna", "boris")
+    tries = iter(range(100))
+
+    def refuse(consignment: Consignment) -> dict[Address, Refusal]:
+        world.clock.monotonic_s += 30
+        return {far("clara"): GREYLISTED} if far("clara") in consignment.recipients and next(tries) == 0 else {}
+
+    world.other().refuse = refuse
+    await world.put(anna, [far("clara")], b"Subject: first\r\n\r\nx")
+    for seed in range(60):
+        await world.put(boris, [far("david")], b"Subject: %d\r\n\r\nx" % seed)
+    await world.work()
+    assert 5 < [each for each, _ in world.other().got].index(far("clara")) < 20
+    assert await is_queue_empty(world)
+
+
 async def test_a_name_that_nobody_knows_is_given_up_at_once(world: OutWorld) -> None:
     anna = await world.member("anna")
     for reason, words in (
@@ -615,6 +634,34 @@ async def test_damaged_entries_do_not_stand_in_the_way(world: OutWorld) -> None:
     assert len(world.other().got) == 1
     assert world.journal.counts["queue.damaged"] == 3
     assert await is_queue_empty(world)
+
+
+async def test_what_the_store_shows_before_its_news_arrives_is_sent_once(world: OutWorld) -> None:
+    anna = await world.member("anna")
+    packed = await world.outbound.pack(Sender(anna.address, anna.account, anna.public_key), [far("clara")], b"Subject: x\r\n\r\nx")
+    assert not isinstance(packed, Refusal)
+    await world.send(anna, far("clara"))
+    gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    world.other().before = lambda _: gate
+    (assigned,) = await world.store.deliver([parcel.delivery for parcel in packed.parcels])  # on disk, and not announced yet
+    await world.outgoing.round()
+    await until(lambda: world.other().open_lines == 1)
+    world.parcels._announce_all(packed.parcels, [assigned])
+    gate.set_result(None)
+    await world.work()
+    assert len(world.other().sent) == 2
+    assert world.journal.counts["queue.damaged"] == 0
+    assert await is_queue_empty(world)
+
+
+async def test_a_wrong_count_heals(world: OutWorld) -> None:
+    await world.queue_folders.ensure(OTHER)
+    (peer,) = world.outgoing._peers.values()
+    peer.folder.waiting = 3
+    world.outgoing._schedule(peer)
+    await world.work()
+    assert peer.folder.waiting == 0
+    assert peer.due_s() is None
 
 
 async def test_a_bug_in_one_message_lets_the_others_go(world: OutWorld) -> None:

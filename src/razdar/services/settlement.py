@@ -148,6 +148,11 @@ class Settlement:
         folder.waiting = max(0, folder.waiting - 1)
         self._room.release(author.account if author is not None else None, size_bytes)
 
+    def recount(self, folder: PeerFolder, messages: int) -> None:
+        """So many wait for it, as was found in the store."""
+        self._room.came(messages - folder.waiting)
+        folder.waiting = messages
+
     async def _rest(self, folder: PeerFolder, waiting: Waiting, queued: Queued, later: tuple[Address, ...]) -> Parcel:
         """As old as the whole was, and its sender as well informed."""
         secret = waiting.secret

@@ -33,6 +33,8 @@ LANES = 4
 LARGE_BYTES = 262_144
 LINGER_S = 10.0
 """An open line waits so long for another message."""
+RUN_LONGEST_S = 300.0
+"""Then all lines are given back and a new run begins, with what was turned away and is due again."""
 COPIES = 4
 """What a message takes while it is on its way: as it lay there, opened, without its envelope, as it is written."""
 
@@ -89,15 +91,22 @@ class PeerRun:
     _lanes: int = 0
     _deferred_in_a_row: int = 0
     _is_over: bool = False
+    _began_s: float = 0.0
+    _seen: int = 0
+    """UID; up to here everything that waits was found in the store when the run began."""
     _filling: asyncio.Lock = field(default_factory=asyncio.Lock)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _group: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
         """Raises `StoreUnavailable`, `CrewBusy` in an exception group; the peer's pace says whether the relay was reached."""
+        self._began_s = self.tools.clock.monotonic()
         known = await self.tools.store.uids(self.peer.folder.mailbox)
-        late = [uid for uid in self._uids if not known or uid > known[-1]]
-        self._uids = deque(sorted([*known, *late], key=self._is_suspect))
+        self._seen = known[-1] if known else 0
+        self._uids = deque(sorted([*known, *(uid for uid in self._uids if uid > self._seen)], key=self._is_suspect))
+        self.tools.settlement.recount(self.peer.folder, len(self._uids))
+        for uid in self.peer.deferred.keys() - set(self._uids):
+            self.peer.forget(uid)
         try:
             async with asyncio.TaskGroup() as self._group:
                 self._open_lane()
@@ -109,7 +118,9 @@ class PeerRun:
         return self.peer.breaks[uid] >= BREAKS if uid in self.peer.breaks else False
 
     def tell(self, uid: Uid) -> None:
-        """This one has come."""
+        """This one has come. The store may have shown it to us before its news arrived."""
+        if uid <= self._seen:
+            return
         self._uids.append(uid)
         self._news.set()
         if self._carried and all(size >= LARGE_BYTES for size in self._carried.values()):
@@ -148,7 +159,7 @@ class PeerRun:
 
     async def _next(self, *, is_first: bool) -> Waiting | None:
         """Something whose sender has nothing on a line; None: this lane is not needed any more."""
-        while not self._is_over:
+        while not self._is_over and self.tools.clock.monotonic() < self._began_s + RUN_LONGEST_S:
             self._news.clear()
             await self._fill()
             for number, waiting in enumerate(self._todo):
