@@ -10,7 +10,7 @@ import asyncio
 import base64
 import re
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 
 from bench.spec import Server
@@ -156,7 +156,7 @@ class Sender:
 
 
 class Receiver:
-    """A device. `on_message` hears the number of each message and when its fetch was complete."""
+    """A device. `on_message` hears the number of each message and when its fetch was complete; `before_deleting` is awaited after that."""
 
     def __init__(self, link: Link, on_message: Callable[[int, float], None]) -> None:
         self._link = link
@@ -164,6 +164,7 @@ class Receiver:
         self._count = 0
         self._uid_next = 1
         self.rounds = 0
+        self.before_deleting: Callable[[], Awaitable[object]] | None = None
 
     @classmethod
     async def open(
@@ -213,6 +214,8 @@ class Receiver:
             raise Unexpected("a message is missing or short")
         for stamp in stamps:
             self._on_message(int(stamp), now)
+        if self.before_deleting is not None:
+            await self.before_deleting()
         await self._command(b"UID STORE %b +FLAGS (\\Deleted)" % uids)
         await self._command(b"CLOSE")
 
