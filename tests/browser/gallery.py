@@ -18,7 +18,7 @@ from razdar.web.app import make_app
 
 SCREENS = CHECKOUT / "docs/screens"
 LARGEST_BYTES = 150_000
-TALLEST = {360: 1900, 1280: 1500}
+TALLEST = {360: 1700, 1280: 1000}
 
 
 def picture(browser: Any, stage: Stage, view: View, language: str, width: int, scheme: str) -> bytes:

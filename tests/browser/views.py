@@ -80,7 +80,7 @@ def wrong(page: Any) -> None:
 
 PHONES = (("fa", 360, "light"), ("fa", 360, "dark"))
 VIEWS: list[View] = [
-    View("welcome", "/", pictures=(*PHONES, ("fa", 1280, "light"), ("en", 1280, "dark"))),
+    View("welcome", "/", pictures=(*PHONES, ("fa", 1280, "dark"), ("en", 1280, "light"))),
     View("welcome-plain", "/", is_plain=True, pictures=(("fa", 360, "light"),)),
     View("welcome-invite-only", "/", relay=lambda: town(settings={"registration": "invite"})),
     View("welcome-closed", "/", relay=lambda: town(settings={"registration": "closed"})),
