@@ -197,7 +197,7 @@ class World:
     def directory(self) -> Directory:
         return Directory(self.doorkeeper, bytes(32), self.addresses)
 
-    def make_accounts(self, is_blocked: Callable[[AccountId], bool] = lambda _: False) -> Accounts:
+    def make_accounts(self, is_blocked: Callable[[AccountId], bool] = lambda _: False, guesses: Guesses | None = None) -> Accounts:
         """Another one is what a second process over the same store would have, but for its caches."""
         return Accounts(
             self.store,
@@ -209,7 +209,7 @@ class World:
             self.logins,
             lambda: self.settings,
             DOMAIN,
-            Guesses(1_000_000, self.clock),
+            guesses or Guesses(1_000_000, self.clock),
             self.signups.first_login,
             is_blocked,
         )

@@ -22,8 +22,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.dclogin import parse_dclogin
 from tests.web_pages import DOMAIN, PASSWORD, Page, Relay
 
+from razdar.model.app_file import AppFile
 from razdar.servers.alpn import AlpnRouter
-from razdar.servers.http import HttpEdge, HttpLimits
+from razdar.servers.http import EdgeProtocol, HttpEdge, HttpLimits
 from razdar.servers.journal import Journal
 from razdar.web.app import make_app
 
@@ -197,6 +198,11 @@ def test_a_form_that_is_too_large_gets_a_kind_page(language: str) -> None:
         "/static/%2e%2e/app.py",
         "/static/..%2f..%2f..%2f..%2fetc%2fpasswd",
         "/static/razdar.css/../../app.py",
+        "/apps/../../keys/id_key",
+        "/apps/..%2f..%2fkeys%2fid_key",
+        "/apps/%2e%2e/apps.json",
+        "/apps/apps.json",
+        "/apps/./delta.apk",
         "/./",
         "http://evil.example/",
         "*",
@@ -214,6 +220,74 @@ def test_odd_targets_find_nothing(target: str) -> None:
     assert "evil" not in html
 
 
+@pytest.mark.parametrize("path", ["/welcome", f"/i/{TOKEN}", "/account/password", "/account/delete"])
+def test_every_form_has_the_same_bound(path: str) -> None:
+    """One byte beyond it is 413, and nothing was done."""
+    relay = Relay(invites={TOKEN: 1}, accounts={f"annasmith@{DOMAIN}": "secret"})
+    request = f"POST {path} HTTP/1.1\r\nHost: r\r\nContent-Length: 65537\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\n"
+
+    async def dialogue(visit: Any) -> int:
+        status, _ = await (await visit(client_context())).ask(request.encode())
+        return int(status)
+
+    assert at(relay, dialogue) == 413
+    assert (relay.made, relay.invites, len(relay.accounts)) == (0, {TOKEN: 1}, 1)
+
+
+def test_a_download_over_the_edge_in_parts(tmp_path: Path) -> None:
+    """RFC 9110 section 14: what broke off goes on, on the same connection as a page."""
+    content = bytes(range(256)) * 2000
+    (tmp_path / "delta.apk").write_bytes(content)
+    relay = Relay(apps=[AppFile("delta.apk", "2.57.0", 754, len(content), "ab" * 32)], apps_folder=tmp_path)
+
+    async def dialogue(visit: Any) -> bytes:
+        browser = await visit(client_context())
+        parts = b""
+        for span in ("bytes=0-299999", "bytes=300000-"):
+            browser.writer.write(f"GET /apps/delta.apk HTTP/1.1\r\nHost: evil.example\r\nRange: {span}\r\n\r\n".encode())
+            head = await browser.reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 206")
+            assert b"evil" not in head
+            size = re.search(rb"content-length: (\d+)", head)
+            assert size is not None
+            parts += await browser.reader.readexactly(int(size[1]))
+        status, _ = await browser.ask(get("/"))
+        assert status == 200
+        return parts
+
+    assert at(relay, dialogue) == content
+
+
+def test_a_slow_download_gets_time_for_each_part(tmp_path: Path) -> None:
+    """The time for an answer is that of a page; a download has it anew after each part that left (servers/http.py)."""
+    content = bytes(6_000_000)
+    (tmp_path / "delta.apk").write_bytes(content)
+    relay = Relay(apps=[AppFile("delta.apk", "2.57.0", 754, len(content), "ab" * 32)], apps_folder=tmp_path)
+    moved: list[float] = []
+
+    class Watched(EdgeProtocol):
+        def _more_time(self) -> None:
+            super()._more_time()
+            assert self._deadline is not None
+            moved.append(self._deadline.when())
+
+    async def dialogue() -> int:
+        edge = HttpEdge(make_app(relay.site()), HttpLimits(), Journal())
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: Watched(edge._config, edge._state, edge.limits, edge.routes), "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        writer.write(b"GET /apps/delta.apk HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n")
+        received = await reader.read(-1)
+        writer.close()
+        server.close()
+        return len(received)
+
+    assert uvloop.run(dialogue()) > len(content)
+    assert len(moved) > 50
+    assert moved == sorted(moved)
+    assert moved[-1] > moved[0]
+
+
 def test_a_session_at_debug_level_leaves_no_trace(caplog: pytest.LogCaptureFixture) -> None:
     """Address, password, token, host and IP are in no record that any logger would take."""
     relay = Relay(invites={TOKEN: 1})
@@ -225,6 +299,10 @@ def test_a_session_at_debug_level_leaves_no_trace(caplog: pytest.LogCaptureFixtu
                 post("/reconnect", address=f"marker@{DOMAIN}", password="marker-password"),
                 post(f"/i/{TOKEN}"),
                 post("/new"),
+                post("/account/password", address=f"marker@{DOMAIN}", password="marker-password"),
+                post("/account/delete", address=f"marker@{DOMAIN}", password="marker-password", sure="yes"),
+                get("/i?code=marker"),
+                get("/apps/marker.apk"),
             ):
                 await (await visit(tls)).ask(request)
         relay.claim_error = LookupError("marker-in-the-text")

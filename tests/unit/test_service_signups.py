@@ -13,7 +13,9 @@ from razdar.policy.registration import SignUpGate
 from razdar.ports.crew import CrewBusy
 from razdar.ports.store import StoreFull
 from razdar.services.accounts import Login
+from razdar.services.guesses import Guesses
 from razdar.services.invites import CODE_CHARACTERS, INVITE_USED_UP, NOTE_BYTES, STALE, note_of
+from razdar.services.leaving import Leaving
 from razdar.services.signups import TICKET_S, TOO_MANY
 from razdar.settings import Settings
 from razdar.wire.smtp import replies
@@ -253,3 +255,36 @@ async def test_proving_makes_no_account_and_costs_what_a_login_costs(world: Worl
     assert (await world.store.totals()).accounts == 1
     assert await world.accounts.prove(address("somebody001", "other.example"), PASSWORD, b"") == replies.AUTH_FAILED
     assert isinstance(await world.accounts.prove(address(somebody(1)), PASSWORD, b""), Login)
+
+
+async def test_guessing_at_the_page_is_counted_with_guessing_at_a_login(world: World) -> None:
+    anna = await join(world, 1)
+    leaving = Leaving(world.make_accounts(guesses=Guesses(10, world.clock)), world.signups, world.entropy)
+    for _ in range(10):
+        assert not await leaving.leave(anna.address, "a-wrong-long-password", b"their network")
+    for guess in (leaving.leave, leaving.take_new_password):
+        with pytest.raises(CrewBusy):
+            await guess(anna.address, "a-wrong-long-password", b"their network")
+    assert await leaving.take_new_password(anna.address, PASSWORD, b"her own network") is not None
+
+
+async def test_who_has_left_is_not_brought_back_by_a_device_that_still_knows_the_password(world: World) -> None:
+    anna = await join(world, 1)
+    leaving = Leaving(world.accounts, world.signups, world.entropy)
+    ended: list[bool] = []
+    world.accounts.when_closed(anna, lambda: ended.append(True))
+    assert await leaving.leave(anna.address, PASSWORD, b"")
+    assert ended == [True]
+    assert await world.accounts.log_in(anna.address, PASSWORD) == replies.AUTH_FAILED
+    assert (await world.store.totals()).accounts == 0
+    assert not await leaving.leave(anna.address, PASSWORD, b"")
+
+
+async def test_a_new_password_opens_the_account_and_the_old_one_does_not(world: World) -> None:
+    anna = await join(world, 1)
+    leaving = Leaving(world.accounts, world.signups, world.entropy)
+    fresh = await leaving.take_new_password(anna.address, PASSWORD, b"")
+    assert fresh is not None
+    assert len(fresh) == 22
+    assert await leaving.take_new_password(anna.address, PASSWORD, b"") is None
+    assert isinstance(await world.accounts.log_in(anna.address, fresh), Login)

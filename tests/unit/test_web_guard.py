@@ -9,6 +9,7 @@ from razdar.settings import port_layout
 PLAIN = f"http://{HERE}:8080"
 TOKEN = "aaaabbbbccccdddd"
 PATHS = ["/", f"/i/{TOKEN}", "/reconnect", "/nothing", "/welcome", "/new", "/static/razdar.css", "/robots.txt", "/mail/config-v1.1.xml"]
+PATHS += ["/account", "/privacy", "/i", "/apps/delta.apk", "/limits"]
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -50,7 +51,7 @@ def test_hsts_only_where_it_can_be_kept(is_self_signed: bool, layout: str, schem
 
 
 @pytest.mark.parametrize("forwarded", [{}, {"X-Forwarded-Proto": "https"}, {"Forwarded": "proto=https"}, {"X-Forwarded-Ssl": "on"}])
-@pytest.mark.parametrize("path", ["/welcome", "/new", f"/i/{TOKEN}", "/reconnect"])
+@pytest.mark.parametrize("path", ["/welcome", "/new", f"/i/{TOKEN}", "/reconnect", "/account/password", "/account/delete"])
 @pytest.mark.parametrize("base_url", [PLAIN, "http://127.0.0.1:8080", "http://[::1]:8080"])
 def test_credentials_never_go_over_plain_http(path: str, forwarded: dict[str, str], base_url: str) -> None:
     relay = Relay(invites={TOKEN: 1})
@@ -73,7 +74,7 @@ def test_a_forged_host_reaches_no_page(forged: str, base_url: str) -> None:
         assert "location" not in answer.headers
 
 
-@pytest.mark.parametrize("path", ["/welcome/", "/reconnect/", "/static/", "/i/", f"/i/{TOKEN}/"])
+@pytest.mark.parametrize("path", ["/welcome/", "/reconnect/", "/account/", "/apps/", "/privacy/", "/static/", "/i/", f"/i/{TOKEN}/"])
 def test_nothing_redirects(path: str) -> None:
     """A redirect to the path with or without its last slash would be built from the Host header."""
     answer = Browser(Relay()).get(path, headers={"Host": "evil.example"})
