@@ -20,8 +20,8 @@ from typing import Protocol, Self
 from bench.spec import Server
 from tests.lab.relay import REPOSITORY, Relay
 
-RAISED = {"send_per_minute": 1_000_000, "send_burst": 1_000_000}
-"""An ordinary account may send 60 messages a minute; here twenty senders stand for a thousand."""
+RAISED = {"send_per_minute": 1_000_000, "send_burst": 1_000_000, "signups_per_hour": 1_000_000}
+"""An ordinary account may send 60 messages a minute; here twenty senders stand for a thousand, and all of them join from one network."""
 
 
 class Target(Protocol):
