@@ -4,7 +4,8 @@
 import asyncio
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,13 +56,15 @@ class Office:
     trouble: Trouble | None = None
     peers: tuple[PeerState, ...] = ()
     is_disk_full: bool = False
+    kept: bytes = b""
+    """Statistics of earlier days (services/hours.py)."""
 
     def __post_init__(self) -> None:
         self.world = World()
         self.clock = FakeClock(NOW_S, 0.0)
         self.config = read_config(self.data)
         self.relay = Relay(domain=DOMAIN, is_self_signed=self.is_self_signed, settings=self.config.settings)
-        self.statistics = Statistics(self.clock, b"", self.saver("statistics"))
+        self.statistics = Statistics(self.clock, self.kept, self.saver("statistics"))
         self.blocks = Blocks(self.world.directory, self.world.bus, DOMAIN, frozenset(), self.saver("blocks"))
         self.sessions = Sessions(secrets.token_bytes, self.clock.monotonic)
         self.passkeys = Passkeys(secrets.token_bytes, self.clock.monotonic, b"", self.saver("passkeys"))
@@ -138,7 +141,13 @@ class Office:
             is_self_signed=self.is_self_signed,
             logins_room=200,
         )
-        asyncio.run(self.statistics.tick(sample))
+        apart(self.statistics.tick(sample))
+
+
+def apart(work: Coroutine[Any, Any, Any]) -> None:
+    """Done in a thread of its own: the driver of a browser has a loop running in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, work).result()
 
 
 class Operator:

@@ -34,16 +34,18 @@ def is_utc(language: Language) -> bool:
 
 def day(unix_s: int, language: Language) -> str:
     """`۳۰ آبان ۱۴۰۵`, `21 November 2026`."""
-    return f"{short_day(unix_s, language)} {_year(unix_s, language)}"
+    local = _local(unix_s, language)
+    name = short_day(unix_s, language) if language == "fa" else f"{local.day} {_MONTHS[local.month - 1]}"
+    return f"{name} {_year(unix_s, language)}"
 
 
 def short_day(unix_s: int, language: Language) -> str:
-    """`۳۰ آبان`, `21 November`."""
+    """`۳۰ آبان`, `21 Nov`, for places where there is little room."""
     local = _local(unix_s, language)
     if language == "fa":
         jalali = _jalali(local)
         return f"{number(jalali.day, 'fa')} {jalali.strftime('%B', locale='fa')}"
-    return f"{local.day} {_MONTHS[local.month - 1]}"
+    return f"{local.day} {_MONTHS[local.month - 1][:3]}"
 
 
 def hour(unix_s: int, language: Language) -> str:
