@@ -11,10 +11,12 @@ from typing import Any
 from playwright.sync_api import sync_playwright
 from tests.browser.conftest import CHROMIUM
 from tests.browser.stage import Stage, staged
-from tests.browser.views import VIEWS, View
+from tests.browser.views import VIEWS, View, town
 
 from razdar.environment import CHECKOUT
 from razdar.web.app import make_app
+from razdar.web.pages import Pages
+from razdar.web.sheet import sheet
 
 SCREENS = CHECKOUT / "docs/screens"
 LARGEST_BYTES = 150_000
@@ -38,6 +40,15 @@ def picture(browser: Any, stage: Stage, view: View, language: str, width: int, s
         context.close()
 
 
+def cards(browser: Any) -> bytes:
+    """The sheet of invitation cards as it is printed on A4."""
+    html = sheet(Pages(town().site()), ["k7f3q9d2m4xzrtwn", "h2jc8vpsa5ybe6gu"] * 3, "https://192.168.1.5:8443/", 14, "کلاس هفتم")
+    page = browser.new_page(viewport={"width": 718, "height": 1000})
+    page.emulate_media(media="print")
+    page.set_content(html, wait_until="networkidle")
+    return bytes(page.screenshot(clip={"x": 0, "y": 0, "width": 718, "height": 590}))
+
+
 def main() -> int:
     """Writes every picture; 1 if one is too large."""
     too_large = []
@@ -50,6 +61,7 @@ def main() -> int:
                 (SCREENS / name).write_bytes(png)
                 too_large += [name] if len(png) > LARGEST_BYTES else []
                 print(f"{len(png):>7} {name}")
+        (SCREENS / "invitation-cards.png").write_bytes(cards(browser))
         browser.close()
     print(*too_large, sep="\n")
     return 1 if too_large else 0

@@ -78,6 +78,7 @@ def test_a_page_is_whole_without_script(chromium: Any, stage: Stage, view: View,
             language,
             "rtl" if language == "fa" else "ltr",
         ]
+        page.wait_for_load_state("networkidle")  # the font comes after the page
         assert language == "en" or page.evaluate("document.fonts.check('16px Vazirmatn', 'سلام')")
         for width in WIDTHS.values():
             page.set_viewport_size({"width": width, "height": 740})
