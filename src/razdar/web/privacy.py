@@ -20,6 +20,7 @@ FILES = {
     "store": {"store.db", "store.db-wal", "store.db-shm", "store.generation", "reserve", "lock"},
     "statistics": {"statistics.json"},
     "blocks": {"blocks"},
+    "desk": {"console.toml", "passkeys.json", "actions.log"},
     "names": {"names.txt", "known-names.json"},
 }
 """Files of the store's folder by the text `file_…` that explains them."""
