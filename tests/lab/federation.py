@@ -147,6 +147,7 @@ def quoted(text: str) -> str:
 def world(folder: Path, hosts: int, seed: int = 0) -> Iterator[World]:
     """A network of `hosts` machines besides the test's own, numbered from 2. Needs the namespace of `./razdar test`."""
     with ExitStack() as stack:
+        folder.mkdir(parents=True)
         names = stack.enter_context(own_names(folder))
         net = stack.enter_context(network(hosts, seed))
         dns = stack.enter_context(Dns(folder, net.here))
