@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -51,6 +52,7 @@ def main(words: Sequence[str]) -> int:
         return 0
     if chosen.peer and not _is_inside(words):
         return 1
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and folders go, too
     _allow_many_files(2 * max(chosen.sizes.idle, chosen.sizes.connections) + 500)
     facts = machine.facts(scratch())
     print(", ".join(f"{name} {value}" for name, value in facts.items()))
