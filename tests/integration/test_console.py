@@ -16,7 +16,10 @@ from tests.lab.load import Imap, Lost, Person, Refused, Smtp
 from tests.lab.relay import Relay, random_text
 from tests.mail.make import encrypted_message
 
+from razdar.adapters.backup import PARTS
+from razdar.adapters.backup_file import unpack
 from razdar.servers.control import ask
+from razdar.services.blocks import read_blocks
 from razdar.wire.statement import parse_statement
 
 pytestmark = pytest.mark.slow
@@ -196,6 +199,17 @@ def test_settings_change_at_once_and_outlast_a_restart(relay: Relay, visitor: Vi
     visitor.enter()
     visitor.do("restore", name="registration", value="")
     asyncio.run(both_and_away(relay, newcomer))
+
+
+def test_a_backup_knows_who_is_blocked_and_what_was_changed(relay: Relay, visitor: Visitor) -> None:
+    visitor.enter()
+    visitor.do("block", address="abcdefghi")
+    visitor.do("registration", value="invite")
+    content = visitor.do("backup", passphrase="a very long passphrase", again="a very long passphrase").content
+    parts = unpack(content, "a very long passphrase", PARTS)
+    assert read_blocks(parts["blocks"]) == read_blocks((relay.data / "blocks").read_bytes())
+    assert len(read_blocks(parts["blocks"])) == 1
+    assert b'registration = "invite"' in parts["console.toml"]
 
 
 def test_the_signed_number_of_blocks_is_checked_by_a_command(relay: Relay, visitor: Visitor, tmp_path: Path) -> None:

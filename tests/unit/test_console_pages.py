@@ -27,7 +27,7 @@ from razdar.web.console.pages import COOKIE
 from razdar.web.console.sessions import IDLE_S, LINK_S, TRIES_PER_MINUTE
 from razdar.web.texts import LANGUAGES, Language, catalogue
 
-ACTIONS = ("invite", "withdraw", "registration", "setting", "restore", "block", "unblock", "reload", "backup", "forget")
+ACTIONS = ("invite", "cards", "withdraw", "registration", "setting", "restore", "block", "unblock", "reload", "backup", "forget")
 INSIDE = [
     "/console/people",
     "/console/limits",
@@ -117,6 +117,7 @@ VIEWS: dict[str, tuple[int, Callable[[Path, str], httpx.Response]]] = {
     "invite, done": (200, sent("invite", uses="3", days="7", sure="1")),
     "invite, mistake": (422, sent("invite", uses="0", days="7")),
     "invite, too long": (422, sent("invite", uses="1", days="7", note="x" * 200)),
+    "cards, too many": (422, sent("cards", cards="201", days="7")),
     "withdraw, done": (200, sent("withdraw", token="x" * 22, sure="1")),
     "withdraw, confirm": (200, sent("withdraw", token="x" * 22)),
     "registration, confirm": (200, sent("registration", value="invite")),
@@ -308,7 +309,16 @@ def test_without_a_session_there_is_nothing(office: Office, path: str) -> None:
 @pytest.mark.parametrize("action", ACTIONS)
 def test_no_action_without_a_session_or_with_another_sessions_form(office: Office, action: str) -> None:
     inside, other = Operator(office).enter(), Operator(office).enter()
-    form = {"sure": "1", "address": "anna12345", "name": "keep_days", "value": "30", "uses": "1", "days": "1", "token": "x" * 22}
+    form = {
+        "sure": "1",
+        "address": "anna12345",
+        "name": "keep_days",
+        "value": "30",
+        "uses": "1",
+        "days": "1",
+        "token": "x" * 22,
+        "cards": "2",
+    }
     form |= {"passphrase": PASSPHRASE, "again": PASSPHRASE}
     before = (
         office.config.settings,
@@ -491,6 +501,16 @@ def test_the_backup_is_a_file_and_its_passphrase_is_never_shown_again(operator: 
     wrong = operator.send("/console/do/backup", passphrase=PASSPHRASE, again="")
     assert PASSPHRASE not in wrong.text
     assert office.log.latest(1)[0].kind == "backup"
+
+
+def test_a_sheet_of_cards_is_a_file_whose_codes_work(operator: Operator, office: Office) -> None:
+    answer = operator.send("/console/do/cards", cards="۳", days="30", note="کلاس پنجم")
+    assert answer.headers["content-disposition"] == 'attachment; filename="razdar-invitations.html"'
+    codes = set(re.findall(r"([a-z0-9]{4}(?: [a-z0-9]{4}){3})", answer.text))
+    assert len(codes) == 3
+    assert [asyncio.run(office.world.invites.uses(code.replace(" ", ""))) for code in codes] == [1, 1, 1]
+    assert "کلاس پنجم" in answer.text
+    assert office.log.latest(1)[0].kind == "cards"
 
 
 def test_an_unknown_action_is_no_page(operator: Operator) -> None:

@@ -5,12 +5,12 @@ An action is checked, then asked about once, then done, then written into the lo
 sentence if it cannot be. The log never gets what was typed, only settings and their values.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
 from razdar.model.address import Address, parse_address
 from razdar.model.trouble import Trouble
-from razdar.services.invites import NOTE_BYTES
+from razdar.services.invites import CARDS_MAX, NOTE_BYTES
 from razdar.settings import Settings
 from razdar.web.console.desk import Desk
 from razdar.web.numerals import ascii_digits
@@ -40,6 +40,8 @@ class Done:
     """The action, with its values, that takes it back."""
     link: str = ""
     download: bytes = b""
+    name: str = ""
+    """Of the file that is downloaded."""
     setting: str = ""
     before: str = ""
     after: str = ""
@@ -67,11 +69,14 @@ class Actions:
     desk: Desk
     settings: Callable[[], Settings]
     domain: str
+    draw_cards: Callable[[Sequence[str], str, int, str], str]
+    """Codes, the welcome page's address, days and a note: a file to print (web/sheet.py)."""
     by_name: Mapping[str, Action] = field(init=False)
 
     def __post_init__(self) -> None:
         every = (
             Action("invite", self._invite, lambda _: _INVITE_FIELDS, _check_invite),
+            Action("cards", self._cards, lambda _: _CARD_FIELDS, _check_cards, is_asked=False),
             Action("withdraw", self._withdraw, lambda typed: (Field("token", "hidden", typed.get("token", "")),), _check_token),
             Action("registration", self._set, self._registration_fields, self._check_registration, is_grave=True),
             Action("setting", self._set, self._setting_fields, self._check_setting),
@@ -89,6 +94,11 @@ class Actions:
     async def _invite(self, values: Values) -> Done | str:
         token = await self.desk.invites.make(int(values["uses"]), int(values["days"]), values["note"])
         return Done(("withdraw", {"token": token}), f"{self.desk.page()}i/{token}")
+
+    async def _cards(self, values: Values) -> Done | str:
+        days = int(values["days"])
+        codes = await self.desk.invites.make_cards(int(values["cards"]), days)
+        return Done(download=self.draw_cards(codes, self.desk.page(), days, values["note"]).encode(), name="razdar-invitations.html")
 
     async def _withdraw(self, values: Values) -> Done | str:
         await self.desk.invites.withdraw(values["token"])
@@ -184,7 +194,7 @@ class Actions:
 
     async def _backup(self, values: Values) -> Done | str:
         try:
-            return Done(download=await self.desk.backup(values["passphrase"]))
+            return Done(download=await self.desk.backup(values["passphrase"]), name="razdar-backup")
         except (Trouble, OSError):
             return "mistake_backup"
 
@@ -197,6 +207,7 @@ class Actions:
 
 
 _INVITE_FIELDS = (Field("uses", "number", "1"), Field("days", "number", "7"), Field("note"))
+_CARD_FIELDS = (Field("cards", "number", "8"), Field("days", "number", "30"), Field("note"))
 _BACKUP_FIELDS = (Field("passphrase", "password"), Field("again", "password"))
 
 
@@ -223,9 +234,17 @@ def _is_possible(name: str, text: str) -> bool:
 
 
 def _check_invite(typed: Values) -> Values | str:
+    return _check_counts(typed, {"uses": MOST_USES, "days": MOST_DAYS})
+
+
+def _check_cards(typed: Values) -> Values | str:
+    return _check_counts(typed, {"cards": CARDS_MAX, "days": MOST_DAYS})
+
+
+def _check_counts(typed: Values, limits: Mapping[str, int]) -> Values | str:
     note = typed.get("note", "").strip()
     counts = {}
-    for name, most in (("uses", MOST_USES), ("days", MOST_DAYS)):
+    for name, most in limits.items():
         text = ascii_digits(typed.get(name, "")).strip()
         if not text.isdecimal() or not 1 <= int(text) <= most:
             return f"mistake_{name}"

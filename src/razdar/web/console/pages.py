@@ -9,6 +9,7 @@ shows by Sec-Fetch-Site. Everything works without script but the passkey, whose 
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -27,6 +28,7 @@ from razdar.web.language import language_of
 from razdar.web.limits import row
 from razdar.web.middleware import SECURITY
 from razdar.web.pages import Pages, is_secure, local_address
+from razdar.web.sheet import sheet
 from razdar.web.status import days_in_a_word
 from razdar.web.texts import catalogue
 
@@ -46,7 +48,7 @@ class Console:
 
     def __post_init__(self) -> None:
         site = self.pages.site
-        object.__setattr__(self, "actions", Actions(self.desk, site.settings, site.domain))
+        object.__setattr__(self, "actions", Actions(self.desk, site.settings, site.domain, partial(sheet, self.pages)))
 
     def routes(self) -> list[Route]:
         return [
@@ -319,5 +321,5 @@ def _private_json(content: Mapping[str, Any], status: int = 200) -> Response:
 
 
 def _file(done: Done) -> Response:
-    headers = {"Cache-Control": "no-store", "Content-Disposition": 'attachment; filename="razdar-backup"'}
+    headers = {"Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{done.name}"'}
     return Response(done.download, headers=headers, media_type="application/octet-stream")
