@@ -132,5 +132,10 @@ def test_two_people_build_the_same_bytes(tmp_path: Path) -> None:
     assert wheels[0].name == wheels[1].name == f"razdar-{__version__}-py3-none-any.whl"
     assert wheels[0].read_bytes() == wheels[1].read_bytes()
     names = set(zipfile.ZipFile(wheels[0]).namelist())
-    assert {"razdar/web/static/vazirmatn.woff2", "razdar/web/texts/fa.toml", "razdar/web/templates/base.html", "razdar/app/running.py"} <= names
+    assert {
+        "razdar/web/static/vazirmatn.woff2",
+        "razdar/web/texts/fa.toml",
+        "razdar/web/templates/base.html",
+        "razdar/app/running.py",
+    } <= names
     assert not [name for name in names if "__pycache__" in name or name.startswith("tests")]
