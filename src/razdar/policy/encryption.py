@@ -11,6 +11,7 @@ from razdar.model.verdict import ACCEPT, Verdict
 from razdar.wire import openpgp, shapes
 from razdar.wire.address_field import only_address
 from razdar.wire.mime import FIELDS_MAX, HEADER_BYTES_MAX, Field, MimeError, header_values, read_header
+from razdar.wire.report_shape import require_report
 from razdar.wire.smtp.replies import MALFORMED_MESSAGE, UNENCRYPTED
 
 
@@ -22,7 +23,7 @@ def require_encryption(
         fields, body_start = read_header(message, limit_bytes=header_bytes, fields_max=header_fields)
     except MimeError:
         return MALFORMED_MESSAGE
-    if is_incoming and _is_delivery_report(fields):
+    if is_incoming and _is_delivery_report(message, fields, body_start):
         return ACCEPT
     if header_values(fields, "secure-join") and _is_secure_join(message, fields, body_start):
         return ACCEPT
@@ -43,6 +44,12 @@ def _is_secure_join(message: bytes, fields: Sequence[Field], body_start: int) ->
         return False
 
 
-def _is_delivery_report(fields: Sequence[Field]) -> bool:
+def _is_delivery_report(message: bytes, fields: Sequence[Field], body_start: int) -> bool:
     sender = only_address(fields, "from", skip_comment=True)
-    return sender is not None and sender.local == "mailer-daemon" and shapes.is_report(fields)
+    if sender is None or sender.local != "mailer-daemon" or not shapes.is_report(fields):
+        return False
+    try:
+        require_report(message, fields, body_start)
+    except MimeError:
+        return False
+    return True

@@ -17,7 +17,7 @@ PART_HEADER_BYTES = 1_024
 
 _PART_FIELDS = {"content-type", "content-transfer-encoding", "content-disposition", "content-description", "content-id"}
 _UNENCODED = {"7bit", "8bit", "binary"}
-_BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")  # RFC 2046 section 5.1.1
+BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")  # RFC 2046 section 5.1.1
 _BLANK_LINES = re.compile(rb"(?:[ \t]*+\r\n)*+")
 _BLANK_REST = re.compile(rb"[ \t]*+(?:\r\n[ \t]*+)*+\Z")
 _LINE_END = re.compile(rb"[ \t]*+\r\n")
@@ -76,7 +76,7 @@ def _single_type(fields: Sequence[Field]) -> ContentType:
 def _delimiter(fields: Sequence[Field], media_type: str) -> bytes:
     kind = _single_type(fields)
     boundary = kind.parameters.get("boundary", "")
-    if kind.media_type != media_type or _BOUNDARY.fullmatch(boundary) is None:
+    if kind.media_type != media_type or BOUNDARY.fullmatch(boundary) is None:
         raise MimeError("the message is no such multipart")
     return b"--" + boundary.encode("ascii")
 
