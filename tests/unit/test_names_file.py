@@ -266,3 +266,8 @@ def test_a_relay_that_runs_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     main(["peer", "add", "relay.example", "192.0.2.7", "--pin", PIN, "--data", str(tmp_path)])
     main(["peer", "remove", "relay.example", "--data", str(tmp_path)])
     assert asked == [(tmp_path, {"op": "names"})] * 2
+
+
+def test_no_list_is_no_news(tmp_path: Path) -> None:
+    """A relay that has never heard of others starts without a word about them."""
+    assert not NamesBook(tmp_path / "names.txt").reload_if_changed()

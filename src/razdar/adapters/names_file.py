@@ -153,10 +153,10 @@ class NamesBook:
     """The entries in force. Implements `ports.resolver.PeerBook`; asking costs no I/O."""
 
     def __init__(self, path: Path) -> None:
-        """Empty until `reload`."""
+        """Empty until `reload`, as if there were no file."""
         self._path = path
         self._peers: Mapping[str, Peer] = {}
-        self._seen: object = None
+        self._seen: object = ()
 
     def find(self, name: str) -> Peer | None:
         return self._peers.get(name.lower())
