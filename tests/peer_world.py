@@ -92,6 +92,9 @@ class PeerWorld(World):
         self.reports.append((recipient, report))
         return ()
 
+    def committed(self, sender: None, parcels: Sequence[Parcel]) -> None:
+        """Nobody counts here."""
+
     async def bring(
         self, content: bytes, *recipients: Login | Address, sender: Address | None = AUTHOR, arrival: Arrival = HERE
     ) -> Verdict:

@@ -33,6 +33,8 @@ TOLD = Flag.ANSWERED
 """In an entry's seal: its sender was told that it takes long."""
 OUTSIDE_DNS = ("alt", "onion", "invalid", "localhost")
 """RFC 9476, RFC 7686, RFC 6761: nobody can look these up."""
+REPORTS_WAITING = 1_000
+"""Reports are not packed for a relay that so many messages wait for: whoever does not fetch them wants something else of us."""
 INLINE_BYTES = 65_536
 """What is larger is signed off the event loop."""
 Look = Callable[[str], Awaitable[Refusal | None]]
@@ -108,16 +110,16 @@ class Outbound:
         """
         if any(self._never(recipient.domain, (recipient,))) or not self._room.has_room(None, 1, len(report), self._settings()):
             return ()
-        folder = await self._folders.ensure(recipient.domain)
-        if folder is None:
+        folder = await self._folders.ensure_for_report(recipient.domain)
+        if folder is None or folder.waiting >= REPORTS_WAITING:
             return ()
         return [await self._seal(Queued(None, by_domain([recipient]), await self._signed(report)), [folder])]
 
-    def committed(self, sender: Sender, parcels: Sequence[Parcel]) -> None:
-        """What was packed is on stable storage and counts as the sender's."""
+    def committed(self, sender: Sender | None, parcels: Sequence[Parcel]) -> None:
+        """What was packed is on stable storage and counts as the sender's. None: these are reports."""
         for parcel in parcels:
             entries = len(parcel.delivery.entries)
-            self._room.add(sender.account, entries, entries * len(parcel.delivery.body.blob))
+            self._room.add(sender.account if sender is not None else None, entries, entries * len(parcel.delivery.body.blob))
 
     def _affordable(self, sender: Sender, domains: Sequence[str]) -> list[str]:
         """Each new relay takes a place and a look-up, so naming them has the budget that guessing people has."""

@@ -18,6 +18,9 @@ from razdar.services.audience import Origin
 from razdar.settings import Settings
 from razdar.wire.smtp import replies
 
+REPORTS_PER_HOUR = 60
+"""To one author. Whoever has a message that he signed can bring it again with other recipients, as often as we let him."""
+
 
 class PeerBudgets:
     """The books."""
@@ -30,6 +33,8 @@ class PeerBudgets:
         self._bytes = RateBook(settings.peer_bytes_per_minute, settings.peer_bytes_per_minute)
         self._unknowns = RateBook(settings.peer_unknown_per_minute, settings.peer_unknown_per_minute)
         self._unproven = RateBook(settings.peer_unproven_per_minute, settings.peer_unproven_per_minute)
+
+        self._reports = RateBook(REPORTS_PER_HOUR / 60, REPORTS_PER_HOUR)
 
     def may_offer(self, arrival: Arrival) -> Verdict:
         """Whether a message may come from that network; if so it is counted."""
@@ -53,6 +58,10 @@ class PeerBudgets:
             return replies.RATE_EXCEEDED
         self._bytes.spend(key, size_bytes, now)
         return ACCEPT
+
+    def may_be_told(self, author: Address) -> bool:
+        """Whether this author may get one more report; if so it is counted."""
+        return self._reports.take(self._hash(b"razdar author", str(author)), self._clock.monotonic())
 
     def stranger(self, arrival: Arrival) -> Origin:
         """Somebody from there who has proven nothing yet and wants to know who can receive."""

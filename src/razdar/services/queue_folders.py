@@ -103,6 +103,11 @@ class QueueFolders:
             folder.asked_s = self._clock.monotonic()
             return folder
 
+    async def ensure_for_report(self, domain: str) -> PeerFolder | None:
+        """As `ensure`, in the half of the room that relays have who only write to us. Raises `StoreUnavailable`."""
+        has_room = domain in self._folders or len(self._folders) < self._settings().queue_relays // 2
+        return await self.ensure(domain) if has_room else None
+
     def is_known(self, folder: PeerFolder) -> bool:
         """Whether we have exchanged mail with that relay."""
         return folder.exchanged > 0 and self._calendar.day <= folder.exchanged + REMEMBERED_DAYS

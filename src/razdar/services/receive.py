@@ -4,7 +4,8 @@
 What it must be is decided first (policy/incoming.py), then whether it is from where it says (services/provenance.py), and only then who
 gets it. So a liar learns nothing about our people from a message, and costs one look-up at most. Nothing is ever passed on: recipients
 elsewhere are refused, and the only thing that leaves is a delivery report, to the proven author who is also the envelope sender, about a
-message that is no report itself. So nobody can make this relay write to somebody who did not write to it (backscatter).
+message that is no report itself. So nobody can make this relay write to somebody who did not write to it (backscatter); and as a signed
+message can be brought by anybody who has it, with other recipients, one author hears of failures a few times an hour at most.
 
 Where registration is open, unknown names are refused at RCPT, one by one. Where it is not, they are found out after the proof, so that
 strangers cannot try names.
@@ -44,6 +45,9 @@ class Postbox(Protocol):
 
     async def pack_report(self, recipient: Address, report: bytes) -> Sequence[Parcel]:
         """What has to be committed so that it is sent, with the null sender. Raises `StoreUnavailable`, `CrewBusy`."""
+
+    def committed(self, sender: None, parcels: Sequence[Parcel]) -> None:
+        """What was packed is on stable storage."""
 
 
 class Receive:
@@ -139,8 +143,9 @@ class Receive:
         parcels = [
             await self._parcels.seal([(address, MailboxId(account), known.public_key) for address, account, known in members], message)
         ]
-        parcels += await self._report(letter, envelope, audience.failures, message)
-        missed = await self._parcels.commit(parcels)
+        reports = await self._report(letter, envelope, audience.failures, message)
+        missed = await self._parcels.commit([*parcels, *reports])
+        self._postbox.committed(None, reports)
         reached = [account for address, account, _ in members if address not in missed]
         for account in reached:
             self._gatherer.arrived(origin, account, len(message))
@@ -151,12 +156,14 @@ class Receive:
             return _why_nobody([*audience.failures, *gone])
         if gone:  # deleted between the look-up and the commit; the message is accepted, with or without a word on that
             with suppress(StoreUnavailable, CrewBusy):
-                await self._parcels.commit(await self._report(letter, envelope, gone, message))
+                reports = await self._report(letter, envelope, gone, message)
+                await self._parcels.commit(reports)
+                self._postbox.committed(None, reports)
         return ACCEPT
 
     async def _report(self, letter: Letter, envelope: Envelope, failures: Sequence[Failure], message: bytes) -> Sequence[Parcel]:
         """One report on everybody who was missed, to somebody who certainly sent the message and wants to hear of it; or none."""
-        if not failures or letter.is_report or envelope.sender != letter.author:
+        if not failures or letter.is_report or envelope.sender != letter.author or not self._budgets.may_be_told(letter.author):
             return ()
         report = delivery_report(
             reporting_domain=self._domain,

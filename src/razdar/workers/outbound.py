@@ -34,7 +34,8 @@ from razdar.services.settlement import Settlement
 from razdar.settings import Settings
 from razdar.workers.peer import Lines, Peer
 from razdar.workers.peer_review import REVIEW_S, review
-from razdar.workers.peer_run import LINGER_S, Memory, PeerRun, Tools
+from razdar.workers.peer_run import LINGER_S, PeerRun, Tools
+from razdar.workers.sending_memory import Memory
 
 OWN_TROUBLE_S = 30.0
 """After a failure of ours, such as a full disk, a relay is left alone so long."""
@@ -42,6 +43,8 @@ CAME_BACK_S = 60.0
 """When one relay is back that was lost for long, the others that were are tried within this."""
 LOST_FAILURES = 5
 UNEVENTFUL_S = 1.0
+LOOK_S = 5.0
+"""So often it is looked whether somebody holds a line too long while others wait for one."""
 
 
 class NoCourier:
@@ -224,6 +227,8 @@ class Outgoing:
 
     async def _wait(self) -> None:
         timeout = max(0.0, self._heap[0][0] - self._clock.monotonic()) if self._heap else None
+        if self._ready[False]:
+            timeout = LOOK_S if timeout is None else min(timeout, LOOK_S)
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await self._news.wait()
@@ -243,6 +248,15 @@ class Outgoing:
         for is_suspect, ready in self._ready.items():
             while ready and self._lines.take(is_suspect=is_suspect):
                 self._begin(ready.popleft(), is_suspect=is_suspect)
+        self._make_way(len(self._ready[False]))
+
+    def _make_way(self, wanted: int) -> None:
+        """Relays wait for a line that answered the last time: as many of those that answer least give theirs back."""
+        now_s = self._clock.monotonic()
+        overdue = [(late_s, run) for run in self._runs.values() if (late_s := run.overdue_s(now_s)) > 0] if wanted else []
+        for _, run in sorted(overdue, key=lambda each: each[0], reverse=True)[:wanted]:
+            self._journal.count("queue.gave-way")
+            run.give_way()
 
     async def _remember(self) -> None:
         """Of the relays that were heard from, when."""

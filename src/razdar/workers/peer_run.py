@@ -25,38 +25,18 @@ from razdar.services.queue_folders import QueueFolders
 from razdar.services.queued import Queued
 from razdar.services.settlement import Settlement, Waiting
 from razdar.workers.peer import Lines, Peer
+from razdar.workers.sending_memory import COPIES, LARGE_BYTES, Memory
 
 WINDOW = 64
 """Entries that are opened ahead, 500 bytes each."""
 LANES = 4
 """Lines to one relay at the same time."""
-LARGE_BYTES = 262_144
 LINGER_S = 10.0
 """An open line waits so long for another message."""
 RUN_LONGEST_S = 300.0
 """Then all lines are given back and a new run begins, with what was turned away and is due again."""
-COPIES = 4
-"""What a message takes while it is on its way: as it lay there, opened, without its envelope, as it is written."""
-
-
-class Memory:
-    """How many bytes of messages are on their way, in all. One of any size is when nothing else is."""
-
-    def __init__(self, limit_bytes: int) -> None:
-        self._limit_bytes = limit_bytes
-        self._used_bytes = 0
-        self._changed = asyncio.Condition()
-
-    async def take(self, size_bytes: int) -> None:
-        """Returns when there is room, which counts as taken."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: not self._used_bytes or self._used_bytes + size_bytes <= self._limit_bytes)
-            self._used_bytes += size_bytes
-
-    async def give(self, size_bytes: int) -> None:
-        async with self._changed:
-            self._used_bytes -= size_bytes
-            self._changed.notify_all()
+STALLED_S, SLOWEST_BYTES_S = 60.0, 500.0
+"""A message that takes longer than this, and longer than its size at this speed, gives its line back when others wait for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +77,14 @@ class PeerRun:
     _filling: asyncio.Lock = field(default_factory=asyncio.Lock)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _group: asyncio.TaskGroup | None = None
+    _task: asyncio.Task[None] | None = None
+    _sending: dict[Uid, tuple[float, Waiting]] = field(default_factory=dict)
+    """What is on a line, or waits for it to open, since when."""
 
     async def run(self) -> None:
         """Raises `StoreUnavailable`, `CrewBusy` in an exception group; the peer's pace says whether the relay was reached."""
         self._began_s = self.tools.clock.monotonic()
+        self._task = asyncio.current_task()
         known = await self.tools.store.uids(self.peer.folder.mailbox)
         self._seen = known[-1] if known else 0
         self._uids = deque(sorted([*known, *(uid for uid in self._uids if uid > self._seen)], key=self._is_suspect))
@@ -125,6 +109,18 @@ class PeerRun:
         self._news.set()
         if self._carried and all(size >= LARGE_BYTES for size in self._carried.values()):
             self._open_lane()
+
+    def overdue_s(self, now_s: float) -> float:
+        """For how long something is on a line that should have gone by now; 0 or less: nothing is."""
+        late = (now_s - since_s - STALLED_S - each.secret.size_bytes / SLOWEST_BYTES_S for since_s, each in self._sending.values())
+        return max(late, default=0.0)
+
+    def give_way(self) -> None:
+        """Others wait, and this relay takes its time: its lines are closed, and it counts as one that did not answer."""
+        _, waiting = min(self._sending.values(), key=lambda pair: pair[0])
+        self._fail(Reason.BROKEN_OFF, waiting)
+        if self._task is not None:
+            self._task.cancel()
 
     def _open_lane(self) -> None:
         """The first, or one more if there may be one."""
@@ -216,7 +212,11 @@ class PeerRun:
             if queued is None:
                 return
             if waiting.uid not in self.peer.done:
-                outcome = await self._send(lane, queued, waiting)
+                self._sending[waiting.uid] = self.tools.clock.monotonic(), waiting
+                try:
+                    outcome = await self._send(lane, queued, waiting)
+                finally:
+                    del self._sending[waiting.uid]
                 if outcome is None:
                     return
                 self.peer.done[waiting.uid] = outcome
