@@ -216,9 +216,29 @@ def test_numbers_are_those_of_the_hours(operator: Operator) -> None:
 def test_of_few_people_nothing_is_counted(tmp_path: Path) -> None:
     office = Office(tmp_path, accounts=12).live(3)
     page = Operator(office).enter().page("/console?span=day").text("main")
-    assert "Messages accepted not kept" in page
+    assert "Messages accepted" not in page
     assert "wrong passwords 600" in page
-    assert "With fewer than fifty accounts" in page
+    assert "With fewer than 50 accounts" in page
+
+
+def test_before_the_first_hour_is_over_the_page_says_that_numbers_will_come(office: Office) -> None:
+    office.look()
+    page = Operator(office).enter().page("/console?span=hour")
+    assert "No whole hour has been measured yet" in page.text("main")
+    assert "Charts" not in page.text("main")
+    assert len(page.find("dl", class_="figures")) == 1
+
+
+def test_numbers_are_written_and_understood_in_the_readers_digits(operator: Operator, office: Office) -> None:
+    operator.language = "fa"
+    page = operator.page("/console/do/setting?name=sender_share")
+    assert page.one("input", id="value").attributes["value"] == "۰٫۲"
+    question = operator.send("/console/do/setting", name="keep_days", value="۳۰").text
+    assert "از ۲۰ به ۳۰" in question
+    assert operator.do("setting", name="sender_share", value="۰٫۲۵").status_code == 200
+    assert office.config.settings.sender_share == 0.25
+    assert "از آری به نه" not in question
+    assert "از نه به آری" in operator.send("/console/do/setting", name="days_stand_still", value="true").text
 
 
 def test_the_first_line_says_what_is_wrong_and_what_to_do(tmp_path: Path) -> None:

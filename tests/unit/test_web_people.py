@@ -280,3 +280,16 @@ def test_security_txt_is_good_for_less_than_a_year() -> None:
 def test_links_made_here_are_those_the_app_reads() -> None:
     answer = Browser(Relay(accounts={ANNA: PASSWORD})).post("/account/password", data={"address": ANNA, "password": PASSWORD})
     assert link_in(answer.text) == dclogin(Address("annasmith", DOMAIN), "fresh-password-of-22-l", Relay().server_for(HERE))
+
+
+# a relay that is closed
+
+
+def test_a_closed_relay_does_not_lead_on_and_does_not_call_a_good_invitation_used_up() -> None:
+    closed = Relay(Settings(registration="closed"))
+    welcome, invited = Browser(closed).page("/"), Browser(closed).get(f"/i/{TOKEN}")
+    assert "invitation link you were given" not in welcome.text("main")
+    assert not welcome.find("ol")
+    assert invited.status_code == 410
+    assert "Yours may work later" in invited.text
+    assert "used up" not in Page(invited.text).text("main")

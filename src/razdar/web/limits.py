@@ -43,6 +43,8 @@ def row(name: str, settings: Settings, language: Language) -> Row:
 
 
 def _value(texts: Texts, name: str, value: float) -> Markup:
+    if isinstance(value, bool):
+        return texts("choice_true" if value else "choice_false")
     if isinstance(value, float):
         return texts("percent", n=round(value * 100))
     if name.endswith("_bytes"):

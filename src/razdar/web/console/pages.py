@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from razdar.policy.totals import PEOPLE_FROM, of_people
 from razdar.web.account import code
 from razdar.web.console.actions import Action, Actions, Done, Values, bounds, is_plain
 from razdar.web.console.desk import Desk
@@ -161,11 +162,13 @@ class Console:
         span = asked if asked in SPANS else "day"
         hours, t = buckets(self.desk.statistics, span), catalogue()[language_of(request)]
         refused, attacks = parts(hours, t)
+        outlook = self.desk.statistics.outlook()
         return self._show(
             request,
             session,
             "overview.html",
-            outlook=self.desk.statistics.outlook(),
+            outlook=outlook,
+            few=PEOPLE_FROM if of_people(0, outlook.sample.accounts) is None else 0,
             span=span,
             spans=tuple(SPANS),
             totals=totals(hours, t),

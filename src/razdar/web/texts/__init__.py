@@ -15,7 +15,7 @@ from typing import Literal
 
 from markupsafe import Markup, escape
 
-from razdar.web.numerals import number, quantity
+from razdar.web.numerals import digits, number, quantity
 
 Language = Literal["fa", "en"]
 LANGUAGES: tuple[Language, ...] = ("fa", "en")
@@ -36,6 +36,10 @@ class Texts:
     def number(self, value: int) -> str:
         """`value` in the digits of the language."""
         return number(value, self.language)
+
+    def digits(self, value: object) -> str:
+        """A number that is to be typed, in the digits of the language and with nothing between them."""
+        return digits(str(value), self.language)
 
     def plural(self, key: str, count: int) -> Markup:
         """`key_one` or `key_other`, the two forms that Persian and English have (CLDR), with {n} filled."""
