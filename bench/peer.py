@@ -36,11 +36,13 @@ class PeerTarget:
 
     name: str = NAME
     prompt: bool = True
+    domain: str = "peer.test"
+    bind: str = BIND
 
     def __enter__(self) -> Self:
         self._folder = Path(tempfile.mkdtemp(prefix="run-", dir=scratch()))
         self._folder.chmod(0o755)
-        self._peer = ChatmailPeer(self._folder / "peer", domain="peer.test", bind=BIND, logs=False, prompt=self.prompt)
+        self._peer = ChatmailPeer(self._folder / "peer", domain=self.domain, bind=self.bind, logs=False, prompt=self.prompt)
         assert self._peer.is_prompt == self.prompt, "only x86-64 code of this version is known"
         return self
 
@@ -70,7 +72,11 @@ class PeerTarget:
     def server(self) -> Server:
         process = self._peer.process
         assert process is not None, "started"
-        return Server(BIND, PORTS["imaps"], PORTS["submissions"], [process.pid], str(self._folder))
+        return Server(self.bind, PORTS["imaps"], PORTS["submissions"], [process.pid], str(self._folder))
+
+    def name_server(self, name: str, address: str) -> None:
+        """Mail to that domain goes to that address from now on."""
+        self._peer.name_server(name, address)
 
     def people(self, count: int) -> Sequence[tuple[str, str]]:
         return strangers(count, self._peer.domain)

@@ -21,7 +21,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from bench import machine
+from bench import federation, machine
 from bench.chart import chart
 from bench.document import publish
 from bench.peer import NAME, PeerTarget
@@ -46,6 +46,8 @@ PREPARING = 1.0
 
 def main(words: Sequence[str]) -> int:
     """0 when everything that was asked for was measured."""
+    if "--federation" in words:
+        return federation.main(words, _commit) if _is_inside(words) else 1
     chosen = _arguments(words)
     if chosen.document:
         publish(chosen.document, REPOSITORY / "docs")

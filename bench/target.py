@@ -11,8 +11,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -69,15 +69,22 @@ class _Process(Relay):
 
 @dataclass
 class RazdarTarget:
-    """This relay. `checkout`: whose source runs. `profile`: where cProfile's statistics of the event loop go at the end."""
+    """This relay. `checkout`: whose source runs. `profile`: where cProfile's statistics of the event loop go at the end.
+
+    `domain`, `bind`, `ports` and `settings` as of `tests.lab.relay.Relay`.
+    """
 
     name: str
     checkout: Path = REPOSITORY
     profile: Path | None = None
+    domain: str = ""
+    bind: str = "127.0.0.1"
+    ports: str | int = 0
+    settings: Mapping[str, object] = field(default_factory=lambda: RAISED)
 
     def __enter__(self) -> Self:
         self._folder = Path(tempfile.mkdtemp(prefix="run-", dir=scratch()))
-        self._relay = _Process(self._folder, settings=RAISED)
+        self._relay = _Process(self._folder, self.domain, self.bind, self.ports, self.settings)
         self._relay.checkout, self._relay.profile = self.checkout, self.profile
         return self
 
@@ -104,6 +111,11 @@ class RazdarTarget:
         assert process is not None, "started"
         ports = self._relay.port("imaps"), self._relay.port("submissions")
         return Server(self._relay.bind, *ports, [process.pid], str(self._folder))
+
+    @property
+    def data(self) -> Path:
+        """The relay's data folder."""
+        return self._relay.data
 
     def people(self, count: int) -> Sequence[tuple[str, str]]:
         return strangers(count, self._relay.name)
