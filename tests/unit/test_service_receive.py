@@ -403,7 +403,8 @@ async def test_messages_of_one_domain_have_a_bound_wherever_they_come_from() -> 
     world = tight(peer_messages_per_minute=2)
     anna = await world.member("anna")
     sources = [Arrival(bytes([number]) * 16, f"203.0.113.{number}") for number in range(3)]
-    assert [await world.bring(signed(letter()), anna, arrival=each) for each in sources] == [ACCEPT, ACCEPT, replies.RATE_EXCEEDED]
+    verdicts = [await world.bring(signed(letter(seed=seed)), anna, arrival=each) for seed, each in enumerate(sources)]
+    assert verdicts == [ACCEPT, ACCEPT, replies.RATE_EXCEEDED]
 
 
 async def test_a_liar_uses_up_nobody_elses_part() -> None:

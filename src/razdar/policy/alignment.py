@@ -5,9 +5,9 @@ Strict: `d=` is the very domain, not one above or below it as on other chatmail 
 there is no SPF. Domain literals cannot have keys in DNS; they are proven in another way or not at all.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from razdar.model.verdict import ACCEPT, Verdict
+from razdar.model.verdict import ACCEPT, Accept, Verdict
 from razdar.wire.smtp.replies import DKIM_LATER, NO_DKIM
 
 
@@ -19,10 +19,19 @@ class Proof:
     """Domains that signed it."""
     undecided: frozenset[str] = frozenset()
     """Domains that may have signed it: their keys cannot be looked up now."""
+    mark: bytes = field(default=b"", compare=False)
+    """The signature that proved it, if that tells one message from another: it covers a `Message-ID`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signed(Accept):
+    """It is from whom it says. Whoever brings the same `mark` again brings the same message, whatever he wrote beside it."""
+
+    mark: bytes
 
 
 def require_alignment(author_domain: str, proof: Proof) -> Verdict:
     """Accepts what `author_domain` (lower case) has signed; a temporary refusal if that cannot be told now."""
     if author_domain in proof.proven:
-        return ACCEPT
+        return Signed(proof.mark) if proof.mark else ACCEPT
     return DKIM_LATER if author_domain in proof.undecided else NO_DKIM

@@ -11,9 +11,14 @@ import ipaddress
 from collections.abc import Sequence
 from enum import Enum, auto
 
+from razdar.policy.route import unwrapped
+
 _V6 = "ipv6:"
 _NEAR = {4: 24, 6: 64}
 """Bits that two addresses of one local network share."""
+
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+"""RFC 4291 section 2.4; what lies outside of it and is not local by name is old or means IPv4 in one more way."""
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -66,12 +71,13 @@ def may_call_back(address: str, source: str) -> bool:
     """Whether somebody at `source` may make us connect to `address`.
 
     To a public address: yes, it costs him more than it. To one inside of some network only if he is there himself, so that nobody can reach
-    from outside through us what stands behind our firewall, nor this machine's own services.
+    from outside through us what stands behind our firewall, nor this machine's own services. An address that is wrapped in an IPv6 address
+    is judged by what is inside.
     """
-    target, asker = _plain(address), _plain(source)
+    target, asker = unwrapped(address), _plain(source)
     if target is None or target.is_multicast or target.is_unspecified:
         return False
-    if target.is_global:
+    if target.is_global and (target.version == 4 or target in _GLOBAL_UNICAST):
         return True
     return asker is not None and asker.version == target.version and _network(target) == _network(asker)
 

@@ -13,7 +13,9 @@ from collections.abc import Callable, Collection, Sequence
 from enum import Enum, auto
 
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*")
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
+"""RFC 6052 section 2.1, RFC 8215; of the second the usual layout, with the IPv4 address at the end."""
+_IPV6_IN_USE = (ipaddress.IPv6Network("2000::/3"), ipaddress.IPv6Network("fc00::/7"))
 _THIS_NETWORK = ipaddress.IPv4Network("0.0.0.0/8")
 _Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -79,26 +81,28 @@ def standing(address: str, own_addresses: Collection[str]) -> Standing:
 
     Private ranges are usable: towns without the Internet live there. What is wrapped in an IPv6 address is judged by what is inside.
     """
-    ip = _unwrapped(address)
+    ip = unwrapped(address)
     if ip is None:
         return Standing.FORBIDDEN
-    if ip.is_loopback or ip.is_unspecified or ip in {_unwrapped(each) for each in own_addresses}:
+    if ip.is_loopback or ip.is_unspecified or ip in {unwrapped(each) for each in own_addresses}:
         return Standing.OURSELVES
     if ip.is_link_local or ip.is_multicast:
         return Standing.FORBIDDEN
     if isinstance(ip, ipaddress.IPv4Address) and (ip.is_reserved or ip in _THIS_NETWORK):
         return Standing.FORBIDDEN
+    if isinstance(ip, ipaddress.IPv6Address) and not any(ip in network for network in _IPV6_IN_USE):
+        return Standing.FORBIDDEN  # site-local, IPv4-compatible and -translated (RFC 3879, RFC 4291 section 2.5.5.1, RFC 7915)
     return Standing.USABLE
 
 
-def _unwrapped(address: str) -> _Ip | None:
-    """IPv4 inside IPv6: mapped (RFC 4291 section 2.5.5.2), NAT64 (RFC 6052), 6to4 (RFC 3056)."""
+def unwrapped(address: str) -> _Ip | None:
+    """None: it is none. IPv4 inside IPv6: mapped (RFC 4291 section 2.5.5.2), NAT64 (RFC 6052), 6to4 (RFC 3056)."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
         return None
     if isinstance(ip, ipaddress.IPv4Address):
         return ip
-    if ip in _NAT64:
+    if any(ip in network for network in _NAT64):
         return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
     return ip.ipv4_mapped or ip.sixtofour or ip

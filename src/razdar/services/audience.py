@@ -39,6 +39,8 @@ class Origin:
     """Who pays for guessed names: the account, or what stands for the other relay."""
     peer: AccountId | None = None
     """16 bytes that stand for the other relay, which may fill no more than `peer_share` of a mailbox, with however many senders."""
+    place: AccountId | None = None
+    """16 bytes that stand for the network it comes from, which has the same part: names below one's own domain cost nothing, either."""
     unknowns: RateBook | None = None
     """Where `budget` is kept, if not with those of accounts."""
 
@@ -132,7 +134,7 @@ class Gatherer:
         settings = self._settings()
         if is_full(known.used, size_bytes + self._under_way.to(account), settings.quota_bytes):
             return False
-        bounds = [(origin.share, settings.sender_share), *([(origin.peer, settings.peer_share)] if origin.peer is not None else [])]
+        bounds = [(origin.share, settings.sender_share), *((each, settings.peer_share) for each in (origin.peer, origin.place) if each)]
         return all(
             self._shares.may_fill(account, sender, size_bytes + self._under_way.to(account, sender), settings.quota_bytes, part)
             for sender, part in bounds
@@ -140,7 +142,7 @@ class Gatherer:
 
     def arrived(self, origin: Origin, account: AccountId, size_bytes: int) -> None:
         """This account has so much more from there."""
-        for sender in (origin.share, origin.peer):
+        for sender in (origin.share, origin.peer, origin.place):
             if sender is not None:
                 self._shares.add(account, sender, size_bytes)
 
@@ -149,8 +151,9 @@ class Gatherer:
 
     def _hold(self, origin: Origin, account: AccountId, size_bytes: int) -> None:
         self._under_way.add(account, origin.share, size_bytes)
-        if origin.peer is not None:
-            self._under_way.add_part(account, origin.peer, size_bytes)
+        for part in (origin.peer, origin.place):
+            if part is not None:
+                self._under_way.add_part(account, part, size_bytes)
 
     async def _admit(self, origin: Origin, addresses: Sequence[Address], size_bytes: int, audience: Audience, *, is_cold: bool) -> None:
         accounts = await self._identify(addresses)

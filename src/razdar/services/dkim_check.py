@@ -23,6 +23,9 @@ INLINE_BYTES = 1_048_576
 RECORDS_MAX = 4
 """Key records tried for one signature; there should be one (RFC 6376 section 3.6.2.2)."""
 
+UNANSWERED_MAX = 2
+"""Questions of one message that nobody answers; then it is undecided. Each may hold one of few places for seconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Keys:
@@ -47,7 +50,7 @@ async def proven_domains(
     except MimeError:
         return Proof()
     author = only_address(signed.fields, "from", skip_comment=True)
-    undecided = False
+    undecided, unanswered = False, 0
     for signature in signed.signatures() if author is not None else ():
         if author is None or signature.domain != author.domain:
             continue
@@ -57,8 +60,12 @@ async def proven_domains(
         except CrewBusy:
             is_good, undecided = False, True
         if is_good:
-            return Proof(proven=frozenset({author.domain}))
+            mark = signature.value if "message-id" in signature.signed else b""
+            return Proof(proven=frozenset({author.domain}), mark=mark)
         undecided = undecided or not keys.is_sure
+        unanswered += not keys.is_sure and not keys.records
+        if unanswered >= UNANSWERED_MAX:
+            break
     return Proof(undecided=frozenset({author.domain})) if author is not None and undecided else Proof()
 
 

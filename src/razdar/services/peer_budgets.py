@@ -67,10 +67,16 @@ class PeerBudgets:
         """Somebody from there who has proven nothing yet and wants to know who can receive."""
         return Origin(AccountId(arrival.network), arrival.network, unknowns=self._unknowns)
 
-    def origin(self, author: Address) -> Origin:
-        """A proven author."""
+    def origin(self, author: Address, arrival: Arrival, *, is_again: bool) -> Origin:
+        """A proven author. `is_again`: his message was brought before, so what it costs is not his relay's, but the bringer's."""
         domain = self._domain(author.domain)
-        return Origin(AccountId(self._hash(b"razdar author", str(author))), domain, peer=AccountId(domain), unknowns=self._unknowns)
+        return Origin(
+            AccountId(self._hash(b"razdar author", str(author))),
+            arrival.network if is_again else domain,
+            peer=AccountId(domain),
+            place=AccountId(arrival.network),
+            unknowns=self._unknowns,
+        )
 
     def _domain(self, domain: str) -> bytes:
         return self._hash(b"razdar domain", domain)

@@ -36,14 +36,17 @@ class Provenance:
         self._settings = settings
 
     async def __call__(self, arrival: Arrival, domain: str, message: bytes) -> Verdict:
-        """Accept: the message, whose only author is of `domain` (lower case), is from there. Raises nothing."""
+        """Accept: the message, whose only author is of `domain` (lower case), is from there. `Signed` if that was the proof.
+
+        Raises nothing.
+        """
         peer = self._peers.find(domain)
         entered, has_keys = (peer.addresses, bool(peer.dkim)) if peer is not None else ((), False)
         refusals: list[Refusal] = []
         for way in ways_to_prove(domain, arrival.source, entered=entered, has_keys=has_keys):
             verdict = await self._try(way, arrival, domain, peer, message)
             if not isinstance(verdict, Refusal):
-                return ACCEPT
+                return verdict
             refusals.append(verdict)
         later = next((refusal for refusal in refusals if refusal.is_temporary), None)
         return later or (refusals[0] if refusals else replies.NOT_CONFIRMED)

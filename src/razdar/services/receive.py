@@ -20,6 +20,7 @@ from razdar.model.arrival import Arrival
 from razdar.model.ids import AccountId, MailboxId
 from razdar.model.message import Envelope
 from razdar.model.verdict import ACCEPT, Refusal, Verdict
+from razdar.policy.alignment import Signed
 from razdar.policy.incoming import Letter, read_letter
 from razdar.ports.clock import Clock, Entropy
 from razdar.ports.crew import Crew, CrewBusy
@@ -114,14 +115,17 @@ class Receive:
             self._budgets.proved_nothing(arrival)
             return proof
         self._heard_from(letter.author.domain)
-        allowance = self._budgets.may_bring(letter.author.domain, len(content))
+        mark = proof.mark if isinstance(proof, Signed) else b""
+        is_again = bool(mark) and self._arrived.is_again(self._arrived.digest(content, mark))
+        allowance = ACCEPT if is_again else self._budgets.may_bring(letter.author.domain, len(content))
         if isinstance(allowance, Refusal):
             return allowance
         message = await self._off_loop(content, lambda: for_mailbox(content, **self._bounds()))
-        return await self._deliver(letter, envelope, message)
+        origin = self._budgets.origin(letter.author, arrival, is_again=is_again)
+        return await self._deliver(letter, envelope, origin, message, mark)
 
-    async def _deliver(self, letter: Letter, envelope: Envelope, message: bytes) -> Verdict:
-        origin, audience = self._budgets.origin(letter.author), Audience()
+    async def _deliver(self, letter: Letter, envelope: Envelope, origin: Origin, message: bytes, mark: bytes) -> Verdict:
+        audience = Audience()
         addresses = list(dict.fromkeys(envelope.recipients))
         audience.failures += [(address, replies.NOT_LOCAL) for address in addresses if address.domain != self._domain]
         local = [address for address in addresses if address.domain == self._domain]
@@ -131,12 +135,14 @@ class Receive:
                 return audience.shortage
             if not audience.members:
                 return _why_nobody(audience.failures)
-            return await self._hand_over(letter, envelope, origin, audience, message)
+            return await self._hand_over(letter, envelope, origin, audience, message, mark)
         finally:
             self._gatherer.release(origin, audience, len(message))
 
-    async def _hand_over(self, letter: Letter, envelope: Envelope, origin: Origin, audience: Audience, message: bytes) -> Verdict:
-        digest = await self._off_loop(message, lambda: self._arrived.digest(message))
+    async def _hand_over(
+        self, letter: Letter, envelope: Envelope, origin: Origin, audience: Audience, message: bytes, mark: bytes
+    ) -> Verdict:
+        digest = await self._off_loop(message, lambda: self._arrived.digest(message, mark))
         members = [each for each in audience.members if not self._arrived.has(digest, each[1])]
         if not members:  # the line broke before our answer was heard
             return ACCEPT
