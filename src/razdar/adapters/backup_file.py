@@ -95,6 +95,6 @@ def _parts(archive: bytes, known: Collection[str]) -> Mapping[str, bytes]:
                 if content is None or member.name not in known or member.name in parts:
                     raise backup_damaged()
                 parts[member.name] = content.read()
-    except (tarfile.TarError, EOFError) as error:
+    except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:  # the last two: sizes that are no numbers of bytes
         raise backup_damaged() from error
     return parts
