@@ -9,8 +9,8 @@ reach the test. Ports are the standard ones (25, 465, 587, 143, 993) on `bind`. 
         address = peer.address("somebody")               # comes into being at the first login
         peer.dkim_record()                               # what would stand in DNS
 
-Mail to other domains goes to port 25 of the address that /etc/hosts gives, with STARTTLS. It does not check what comes in for DKIM
-signatures or encryption: the filter of a chatmail relay is left out.
+Mail to other domains goes to port 25 of the address that /etc/hosts gives, with STARTTLS. With a `resolver` what comes in must be signed,
+as opendkim sees it; whether it is encrypted nobody asks: the filter of a chatmail relay is left out.
 """
 
 import os
@@ -19,6 +19,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.parse
 from base64 import b64encode
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +33,7 @@ from tests.lab.chatmail_peer.packages import Unavailable, unpacked
 from tests.lab.tls import self_signed
 
 PORTS = {"smtp": 25, "submissions": 465, "submission": 587, "imap": 143, "imaps": 993}
-READY_S, END_S = 30.0, 20.0
+READY_S, END_S = 30.0, 90.0
 INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 ENOUGH_INSTANCES = 10_000
 _HERE = Path(__file__).parent
@@ -66,7 +67,8 @@ class ChatmailPeer:
     """`domain` is that of its addresses, `bind` an IPv4 address.
 
     `trusted`: PEM certificates by which it verifies other servers (None: any will do). `logs`: its programs write what they do, not
-    only errors. `prompt`: Dovecot tells of new mail at once, as the build that chatmail relays run, where packages.py knows how.
+    only errors. `prompt`: Dovecot tells of new mail at once, as the build that chatmail relays run, where packages.py knows how. The others
+    are those of `configuration.Wishes`.
     """
 
     folder: Path
@@ -75,11 +77,24 @@ class ChatmailPeer:
     trusted: Path | None = None
     logs: bool = True
     prompt: bool = True
+    resolver: str = ""
+    unsigned_ok: tuple[str, ...] = ()
+    signs_bounces: bool = True
+    retry_s: int = 300
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self._tree = require()
-        self._wishes = configuration.Wishes(self.domain, self.bind, self.trusted is not None, self.logs)
+        self._wishes = configuration.Wishes(
+            self.domain,
+            self.bind,
+            self.trusted is not None,
+            self.logs,
+            resolver=self.resolver,
+            unsigned_ok=self.unsigned_ok,
+            signs_bounces=self.signs_bounces,
+            retry_s=self.retry_s,
+        )
         self._make_folder()
 
     @property
@@ -93,6 +108,12 @@ class ChatmailPeer:
 
     def address(self, local: str) -> str:
         return f"{local}@{self.domain}"
+
+    def link(self, local: str, password: str) -> str:
+        """A `dclogin:` code for an account here, new or not: TLS at once, any certificate."""
+        options = {"p": password, "v": 1, "ih": self.bind, "ip": PORTS["imaps"], "is": "ssl"}
+        options |= {"sh": self.bind, "sp": PORTS["submissions"], "ss": "ssl", "ic": 3}
+        return f"dclogin:{self.address(local)}?{urllib.parse.urlencode(options)}"
 
     def name_server(self, name: str, address: str) -> None:
         """From now on `name` leads to `address` alone, for the peer."""
