@@ -117,6 +117,8 @@ def test_mxdeliv_refusals_are_400_with_the_words_of_smtp(folder: Path) -> None:
             ]:
                 await line.say(request(content, anna.address))
                 assert (await line.answer())[::2] == (400, replies.render(refusal))
+        counted = {name: number for name, number in house.journal.counts.items() if name.startswith(("incoming.", "proof."))}
+        assert counted == {"proof.refused": 2, "incoming.refused.proof": 2, "incoming.refused.523": 1, "incoming.refused.554": 2}
         assert await house.world.read(anna) == []
 
     live(folder, test)

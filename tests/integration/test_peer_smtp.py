@@ -152,6 +152,7 @@ def test_messages_of_one_network(folder: Path) -> None:
         async with house.smtp() as line:
             assert [(await line.transaction(signed(letter()), anna.address))[:9] for _ in range(3)] == [b"250 2.6.0"] * 2 + [b"450 4.7.1"]
         assert (await house.post(request(signed(letter()), anna.address)))[2] == replies.render(replies.RATE_EXCEEDED)
+        assert house.journal.counts["peer.flood"] == 2
 
     live(folder, test, Plan(settings={"peer_messages_per_minute": 2}))
 
@@ -172,6 +173,8 @@ def test_unknown_recipients_and_unproven_messages_of_one_network(folder: Path) -
             assert answers == [b"550 5.1.1"] * 2 + [b"450 4.7.1"]
             await line.reply(b"RSET")
             assert [(await line.transaction(letter(), anna.address))[:9] for _ in range(3)] == [b"554 5.7.1"] * 2 + [b"450 4.7.1"]
+        counted = {name: house.journal.counts[name] for name in ("peer.guessing", "proof.refused", "incoming.refused.proof")}
+        assert counted == {"peer.guessing": 1, "proof.refused": 3, "incoming.refused.proof": 2}
 
     live(folder, test, Plan(settings={"peer_unknown_per_minute": 2, "peer_unproven_per_minute": 2}))
 

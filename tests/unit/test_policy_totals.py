@@ -48,8 +48,11 @@ def test_each_refusal_of_a_message_has_a_reason_in_words() -> None:
 def test_knocks_are_counted_by_kind_and_the_rest_not_at_all() -> None:
     assert total_of("login.refused") == "attack.passwords"
     assert total_of("message.accepted") == "accepted"
+    assert total_of("incoming.accepted") == "accepted"
+    assert total_of("incoming.refused.proof") == "refused.sender"
+    assert total_of("incoming.refused.552") == "refused.size"
     assert total_of("relay.ready") is None
-    assert {"passwords", "connections", "smuggling"} <= set(ATTACKS)
+    assert {"passwords", "connections", "smuggling", "peers", "flood", "names", "protocol"} <= set(ATTACKS)
 
 
 # forecast

@@ -226,3 +226,30 @@ def test_an_idle_session_is_small() -> None:
     each = (tracemalloc.get_traced_memory()[0] - before) / len(kept)
     tracemalloc.stop()
     assert each < 1024
+
+
+def test_what_it_refuses_by_itself_can_be_counted() -> None:
+    made = session(message_bytes=1000, recipients=1)
+    made.receive(b"MAIL FROM:<x@peer.example> SIZE=1001\r\n" * 2)
+    made.receive(b"MAIL FROM:<x@peer.example>\r\nRCPT TO:<bob@relay.example>\r\nRCPT TO:<eve@relay.example>\r\n")
+    accept_all(made)
+    assert dict(made.refused) == {552: 2, 452: 1}
+    assert not made.was_abused
+
+
+@pytest.mark.parametrize("said", [b"WHAT\r\n" * 20, b"GET / HTTP/1.1\r\n", b"x" * 5000, b"NOOP\r\n" * 201])
+def test_an_end_that_no_honest_client_meets_is_told_apart(said: bytes) -> None:
+    made = session()
+    made.receive(said)
+    assert made.is_closing
+    assert made.was_abused
+
+
+@pytest.mark.parametrize("end", [b"QUIT\r\n", b"MAIL FROM:<x@peer.example>\r\nRSET\r\nQUIT\r\n"])
+def test_an_ordinary_end_is_nobodys_attack(end: bytes) -> None:
+    made = session()
+    made.receive(end)
+    accept_all(made)
+    made.time_out()
+    assert not made.was_abused
+    assert not made.refused

@@ -287,7 +287,7 @@ def test_links_made_here_are_those_the_app_reads() -> None:
 
 def test_a_closed_relay_does_not_lead_on_and_does_not_call_a_good_invitation_used_up() -> None:
     closed = Relay(Settings(registration="closed"))
-    welcome, invited = Browser(closed).page("/"), Browser(closed).get(f"/i/{TOKEN}")
+    welcome, invited = Browser(closed).page("/?lang=en"), Browser(closed).get(f"/i/{TOKEN}?lang=en")
     assert "invitation link you were given" not in welcome.text("main")
     assert not welcome.find("ol")
     assert invited.status_code == 410

@@ -27,6 +27,7 @@ def nearest(value: int, step: int) -> int:
 
 
 _REASON_OF_CODE = {
+    "proof": "sender",
     "523": "encryption",
     "500": "sender",
     "553": "sender",
@@ -47,6 +48,11 @@ _ATTACKS = {
     "memory.refused": "memory",
     "transfer.refused": "memory",
     "smuggling.refused": "smuggling",
+    "protocol.refused": "protocol",
+    "proof.refused": "peers",
+    "peer.refused": "connections",
+    "peer.flood": "flood",
+    "peer.guessing": "names",
     "signup.refused": "signups",
     "console.refused": "console",
 }
@@ -58,8 +64,9 @@ ATTACKS = tuple(dict.fromkeys(_ATTACKS.values()))
 
 def total_of(event: str) -> str | None:
     """Under which total an event of the journal is counted: `accepted`, `delivered`, `refused.REASON`, `attack.KIND`; None: under none."""
-    if event in ("message.accepted", "message.delivered"):
-        return event.removeprefix("message.")
-    if event.startswith("message.refused."):
-        return f"refused.{_REASON_OF_CODE.get(event.removeprefix('message.refused.'), 'other')}"
+    kind, _, rest = event.partition(".")
+    if kind in ("message", "incoming") and rest in ("accepted", "delivered"):
+        return rest
+    if kind in ("message", "incoming") and rest.startswith("refused."):
+        return f"refused.{_REASON_OF_CODE.get(rest.removeprefix('refused.'), 'other')}"
     return f"attack.{_ATTACKS[event]}" if event in _ATTACKS else None

@@ -16,6 +16,7 @@ from razdar.ports.crew import CrewBusy
 from razdar.ports.store import StoreFull, StoreUnavailable
 from razdar.servers.http_bounds import Route
 from razdar.servers.http_head import HeadLimits
+from razdar.servers.incoming_note import note_incoming
 from razdar.servers.journal import Journal
 from razdar.servers.memory import SMALL_BYTES, Holding
 from razdar.servers.smtp_relay import RelayDesk
@@ -71,10 +72,8 @@ class MxDeliv:
         finally:
             slot.leave()
             holding.count(0)
-        if isinstance(verdict, Refusal):
-            self.journal.count(f"incoming.refused.{verdict.code}")
-        else:
-            self.journal.count("incoming.accepted")
+        note_incoming(self.journal, verdict)
+        if not isinstance(verdict, Refusal):
             slot.proved()
         return verdict
 

@@ -42,3 +42,7 @@ class SmtpLine(Connection):
     def closed(self) -> None:
         if self.engine.was_smuggled:
             self._journal.count("smuggling.refused")
+        if self.engine.was_abused:
+            self._journal.count("protocol.refused")
+        for code, messages in self.engine.refused.items():
+            self._journal.count(f"{'message' if self._role is Role.SUBMISSION else 'incoming'}.refused.{code}", messages)

@@ -14,6 +14,7 @@ from razdar.model.arrival import Arrival
 from razdar.model.verdict import ACCEPT, Refusal, Verdict
 from razdar.ports.crew import CrewBusy
 from razdar.ports.store import StoreFull, StoreUnavailable
+from razdar.servers.incoming_note import note_attempt, note_incoming
 from razdar.servers.memory import SMALL_BYTES, Holding, MemoryBudget
 from razdar.servers.peer_slots import PeerSlot, PeerSlots
 from razdar.servers.smtp_line import SmtpLine
@@ -100,9 +101,10 @@ class RelayConnection(SmtpLine):
         receive = self._desk.receive
         try:
             if isinstance(event, SenderOffered):
-                return ACCEPT if receive is None else receive.may_offer(self.arrival)
+                return ACCEPT if receive is None else self._noted(receive.may_offer(self.arrival))
             if isinstance(event, RecipientOffered):
-                return replies.NOT_LOCAL if receive is None else await receive.check_recipient(self.arrival, event.address)
+                verdict = replies.NOT_LOCAL if receive is None else await receive.check_recipient(self.arrival, event.address)
+                return self._noted(verdict)
             if isinstance(event, ContentOffered):
                 return ACCEPT if await self.reserve(SMALL_BYTES, self._desk.memory_wait_s) else replies.OVERLOADED
             if isinstance(event, MessageReceived) and receive is not None:
@@ -113,11 +115,13 @@ class RelayConnection(SmtpLine):
             return replies.STORE_UNAVAILABLE
         return replies.NOT_LOCAL
 
+    def _noted(self, verdict: Verdict) -> Verdict:
+        note_attempt(self._journal, verdict)
+        return verdict
+
     def _note(self, verdict: Verdict) -> Verdict:
-        if isinstance(verdict, Refusal):
-            self._journal.count(f"incoming.refused.{verdict.code}")
-        else:
-            self._journal.count("incoming.accepted")
+        note_incoming(self._journal, verdict)
+        if not isinstance(verdict, Refusal):
             self._has_proven = True
             if self._ticket is not None:
                 self._ticket.log_in(self.origin)  # no stranger any more: a crowd of these does not push it out

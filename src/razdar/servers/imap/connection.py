@@ -87,6 +87,8 @@ class ImapConnection(Connection):
         self.engine.still_here()
 
     def closed(self) -> None:
+        if self.engine.was_abused:
+            self._journal.count("protocol.refused")
         if self._unwatch is not None:
             self._unwatch()
         if self.selection is not None:

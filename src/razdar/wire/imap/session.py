@@ -329,6 +329,11 @@ class ImapSession:
         self._out.tagged(tag or "*", "BAD", text)
         self._count_error(1)
 
+    @property
+    def was_abused(self) -> bool:
+        """Whether it ended because no honest client makes so many errors."""
+        return self._errors >= self.limits.errors
+
     def _count_error(self, errors: int) -> None:
         self._errors += errors
         if self._errors >= self.limits.errors:

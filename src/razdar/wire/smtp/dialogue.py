@@ -5,6 +5,7 @@ The verbs (verbs.py) and the answers (answers.py) act on it; only session.py fee
 reply, that the numbers of errors and failed logins are bounded, and that nothing leaves the CLOSED state.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -16,6 +17,8 @@ from razdar.wire.smtp.content import DISCARD_BYTES, ContentReader
 from razdar.wire.smtp.events import Event
 from razdar.wire.smtp.sasl import Mechanism
 from razdar.wire.smtp.states import NOT_COUNTED, State
+
+_MESSAGE_REFUSALS = (replies.TOO_BIG, replies.TOO_MANY_RECIPIENTS)
 
 
 class Role(Enum):
@@ -71,6 +74,10 @@ class Dialogue:
     commands: int = 0
     idle_commands: int = 0
     output: bytearray = field(default_factory=bytearray)
+    refused: Counter[int] = field(default_factory=Counter)
+    """Messages that were refused without asking anybody, by code."""
+    last_word: replies.Reply | Refusal | None = None
+    """With what it was closed."""
 
     @property
     def home(self) -> State:
@@ -89,6 +96,8 @@ class Dialogue:
     def say(self, reply: replies.Reply | Refusal) -> None:
         """The reply is queued."""
         self.output += replies.render(reply)
+        if reply in _MESSAGE_REFUSALS:
+            self.refused[reply.code] += 1
 
     def blame(self, refusal: Refusal) -> None:
         """The client's command was wrong: one reply, and the end after too many."""
@@ -129,5 +138,6 @@ class Dialogue:
         """The last word is queued and nothing else is read or said."""
         self.reset()
         self.say(last_word)
+        self.last_word = last_word
         self.mechanism = None
         self.state = State.CLOSED

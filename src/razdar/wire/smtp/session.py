@@ -11,6 +11,8 @@ difference. Commands that the client pipelined behind an event wait here unread;
 `buffered_bytes` grows.
 """
 
+from collections.abc import Mapping
+
 from razdar.model.verdict import Refusal, Verdict
 from razdar.wire.frames import BareNewline, LineFramer, LineTooLong
 from razdar.wire.smtp import replies
@@ -23,6 +25,7 @@ from razdar.wire.smtp.verbs import obey, respond
 
 __all__ = ["Role", "SmtpLimits", "SmtpSession"]
 
+_ABUSE = (replies.TOO_MANY_ERRORS, replies.TOO_MANY_COMMANDS, replies.NOT_SMTP, replies.LINE_TOO_LONG)
 _DEAF = (State.HANDSHAKE, State.CLOSED)
 
 
@@ -37,6 +40,16 @@ class SmtpSession:
         self.was_smuggled = False
         """Whether it ended because of a line end that two readers could take for different ones (CVE-2023-51764)."""
         self._dialogue.output += replies.render_lines(replies.GREETING.code, [f"{hostname} {replies.GREETING.text}"])
+
+    @property
+    def refused(self) -> Mapping[int, int]:
+        """How many messages it refused by itself, by code: too big, too many recipients."""
+        return self._dialogue.refused
+
+    @property
+    def was_abused(self) -> bool:
+        """Whether it ended because no honest client behaves like this one."""
+        return self._dialogue.last_word in _ABUSE
 
     @property
     def is_closing(self) -> bool:
