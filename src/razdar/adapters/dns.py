@@ -2,9 +2,9 @@
 """Names of other relays, from DNS. Implements `ports.resolver.Resolver` with dnspython on the event loop.
 
 An answer is good for as long as DNS says, within bounds; that there is none, or no answer now, for a short while. A question is asked once
-however many wait for it, few at a time, and each ends within `PATIENCE_S`. Every good answer goes into the known names (known_names.py);
-when DNS does not answer, the known one is given, marked. Names that by their nature are not in DNS are never asked for: that would tell
-somebody's resolver whom we write to. DNSSEC is not validated; dnspython checks id, port and question of an answer.
+however many wait for it, few at a time, fewer for one domain, and each ends within `PATIENCE_S`. Every good answer goes into the known
+names (known_names.py); when DNS does not answer, the known one is given, marked. Names that by their nature are not in DNS are never asked
+for: that would tell somebody's resolver whom we write to. DNSSEC is not validated; dnspython checks id, port and question of an answer.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Generic, TypeVar, cast
+from weakref import WeakValueDictionary
 
 import dns.asyncresolver
 import dns.exception
@@ -40,6 +41,8 @@ FAILED_S = 5.0
 """So that a message for a hundred people waits for dead DNS once."""
 CACHE_MAX = 10_000
 AT_ONCE_MAX, WAITING_MAX = 32, 1_000
+ZONE_AT_ONCE_MAX = 4
+"""For names that end in the same two labels: whoever has a domain has servers that say nothing, and as many names as he likes."""
 _VALUES_MAX = {"mx": 20, "addresses": 16, "txt": 8}
 _TEXT_BYTES_MAX = 4_096
 _NOT_IN_DNS = {"alt", "onion", "localhost", "invalid"}  # RFC 9476, RFC 7686, RFC 6761
@@ -74,7 +77,8 @@ class DnsResolver:
         self._machine: tuple[object, dns.asyncresolver.Resolver] | None = None
         self._cache: OrderedDict[tuple[str, str], _Kept[object]] = OrderedDict()
         self._running: dict[tuple[str, str], asyncio.Task[tuple[object, ...] | None]] = {}
-        self._places = asyncio.Semaphore(AT_ONCE_MAX)
+        self._places = {is_key: asyncio.Semaphore(AT_ONCE_MAX // 2) for is_key in (False, True)}  # strangers make us ask for keys
+        self._zones: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def mx(self, domain: str) -> Answer[Mx]:
         return await self._look("mx", domain, self._mx)
@@ -122,7 +126,8 @@ class DnsResolver:
 
     async def _ask(self, key: tuple[str, str], ask: Callable[[str], Awaitable[_Found[object]]]) -> tuple[object, ...] | None:
         try:
-            async with asyncio.timeout(2 * PATIENCE_S), self._places:
+            zone = self._zone(key[1])
+            async with asyncio.timeout(2 * PATIENCE_S), zone, self._places[key[0] == "txt"]:
                 found = await ask(key[1])
             self._known.note(*key, found.values)
             self._keep(key, found.values, min(max(found.seconds, GOOD_MIN_S), GOOD_MAX_S))
@@ -132,6 +137,10 @@ class DnsResolver:
         except (ResolverUnavailable, TimeoutError):
             self._keep(key, None, FAILED_S)
         return self._cache[key].values
+
+    def _zone(self, name: str) -> asyncio.Semaphore:
+        """The places of all names that end like this one; there as long as somebody needs them."""
+        return self._zones.setdefault(".".join(name.split(".")[-2:]), asyncio.Semaphore(ZONE_AT_ONCE_MAX))
 
     def _keep(self, key: tuple[str, str], values: tuple[object, ...] | None, seconds: float) -> None:
         self._cache[key] = _Kept(self._monotonic() + seconds, values)
