@@ -4,6 +4,7 @@ relay of Postfix and Dovecot. Then the network is torn and mended.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,14 +21,14 @@ def planet(tmp_path: Path) -> Iterator[World]:
         yield made
 
 
-def talk(one: Person, other: Person) -> None:
+def talk(one: Person, other: Person, words: str = "salaam") -> None:
     """They meet by QR code, and each hears the other."""
     chat = meet(one, other)
-    chat.send_text("salaam")
-    heard = one.reads("salaam")
+    chat.send_text(words)
+    heard = one.reads(words)
     heard.get_snapshot().chat.accept()
-    heard.get_snapshot().chat.send_text("hello back")
-    other.reads("hello back")
+    heard.get_snapshot().chat.send_text(f"{words} back")
+    other.reads(f"{words} back")
 
 
 def people(core: Core, *relays: HostedRelay) -> list[Person]:
@@ -58,18 +59,18 @@ def test_files_and_groups_cross(planet: World, core: Core, tmp_path: Path) -> No
     bob_chat = bob.chat_named("three cities")
     assert bob_chat is not None
     bob_chat.accept()
-    bob_chat.send_file(str(file))
+    bob_chat.send_file(str(file))  # type: ignore[no-untyped-call]
     for other in (alice, carol):
-        message = other.until(lambda other=other: _file(other, "three cities"), 90)
+        message = other.until(partial(file_in, other, "three cities", file.name), 90)
         assert Path(message).read_bytes() == file.read_bytes()
 
 
-def _file(person: Person, chat_name: str) -> str | None:
-    """Where the first complete file of the chat is."""
+def file_in(person: Person, chat_name: str, file_name: str) -> str | None:
+    """Where the file of this name is that has completely arrived in the chat."""
     chat = person.chat_named(chat_name)
     for message in chat.get_messages() if chat else []:
         snapshot = message.get_snapshot()
-        if snapshot.file and snapshot.download_state == "Done":
+        if snapshot.file_name == file_name and snapshot.file and snapshot.download_state == "Done":
             return str(snapshot.file)
     return None
 

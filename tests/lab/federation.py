@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from tests.lab.authority import Authority, make_authority
 from tests.lab.chatmail_peer.peer import ChatmailPeer
@@ -113,11 +113,16 @@ class World:
             quoted(DkimKey.load((relay.data / "keys" / "dkim.pem").read_bytes()).record().decode()),
         )
 
-    def chatmail_peer(self, number: int, domain: str = "chatmail.test", servers: Sequence[tuple[str, str]] = ()) -> ChatmailPeer:
-        """A running Postfix and Dovecot on host `number`, which finds `servers` (name, address) by its hosts file."""
+    def chatmail_peer(
+        self, number: int, domain: str = "chatmail.test", servers: Sequence[tuple[str, str]] = (), **wishes: Any
+    ) -> ChatmailPeer:
+        """A running Postfix and Dovecot on host `number`, which finds `servers` (name, address) by its hosts file.
+
+        `wishes`: see `ChatmailPeer`. Raises Unavailable where it cannot run.
+        """
         host = self.net.hosts[number - 1]
         certificate = self.authority.issue(domain, host.address)
-        peer = ChatmailPeer(self.folder / f"peer{number}", domain=domain, bind=host.address, trusted=self.authority.file)
+        peer = ChatmailPeer(self.folder / f"peer{number}", domain=domain, bind=host.address, trusted=self.authority.file, **wishes)
         for target, source in zip(("certificate.pem", "key.pem"), certificate, strict=True):
             (peer.folder / "keys" / target).write_bytes(source.read_bytes())
         host.do(peer.start)

@@ -24,13 +24,19 @@ between its recipients by hard links, as on a chatmail relay."""
 class Wishes:
     """What may differ from peer to peer.
 
-    `verify`: certificates of other servers must be good; `logs`: write them.
+    `verify`: certificates of other servers must be good; `logs`: write them. `resolver`: the name server by which it checks the
+    signatures of what comes in, and without which it checks nothing. `unsigned_ok`: domains whose mail it takes without one.
+    `signs_bounces`: as a chatmail relay does since 1.11. `retry_s`: what is put off is tried again so soon.
     """
 
     domain: str
     bind: str
     verify: bool = False
     logs: bool = True
+    resolver: str = ""
+    unsigned_ok: tuple[str, ...] = ()
+    signs_bounces: bool = True
+    retry_s: int = 300
 
 
 def files(wishes: Wishes) -> dict[str, str]:
@@ -42,6 +48,7 @@ def files(wishes: Wishes) -> dict[str, str]:
         "resolv.conf": "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
         "postfix/main.cf": _main(wishes),
         "postfix/master.cf": _master(wishes),
+        "postfix/tls_policy": "/^\\[[^]]+\\]$/ encrypt\n/^_/ encrypt\n",
         "postfix/login_map": "/^(.*)$/ ${1}\n",
         "postfix/submission_headers": _rules(("Received", "X-Originating-IP", "X-Mailer", "User-Agent"))
         + "/^Subject:/ REPLACE Subject: [...]\n",
@@ -49,7 +56,8 @@ def files(wishes: Wishes) -> dict[str, str]:
         "dovecot/dovecot.conf": dovecot.main(wishes.domain, wishes.bind, wishes.logs),
         "dovecot/accounts.conf": dovecot.ACCOUNTS,
         "dovecot/notify.lua": dovecot.NOTIFY,
-        "opendkim.conf": _opendkim(wishes.domain),
+        "opendkim.conf": _opendkim(wishes),
+        "opendkim-resolver.conf": 'server:\n  local-zone: "test." nodefault\n',  # RFC 6761 would have it never asked for
         "dkimkeys/KeyTable": f"{SELECTOR}._domainkey.{wishes.domain} {wishes.domain}:{SELECTOR}:/mnt/keys/dkim.pem\n",
         "dkimkeys/SigningTable": f"*@{wishes.domain} {SELECTOR}._domainkey.{wishes.domain}\n",
     }
@@ -67,6 +75,7 @@ def _main(wishes: Wishes) -> str:
     """postconf(5). No DNS: names come from /etc/hosts, which is the peer's own file."""
     log = "maillog_file = /mnt/log/postfix.log\nmaillog_file_prefixes = /mnt\n" if wishes.logs else ""
     trust = "verify\nsmtp_tls_CAfile = /mnt/keys/trusted.pem" if wishes.verify else "encrypt"
+    bounces = "non_smtpd_milters = unix:opendkim/opendkim.sock\ninternal_mail_filter_classes = bounce\n" if wishes.signs_bounces else ""
     return f"""compatibility_level = 3.6
 queue_directory = /mnt/spool
 data_directory = /mnt/postfix
@@ -95,12 +104,16 @@ mailbox_size_limit = 0
 message_size_limit = {MESSAGE_BYTES}
 maximal_queue_lifetime = 2d
 bounce_queue_lifetime = 2d
+minimal_backoff_time = {wishes.retry_s}s
+queue_run_delay = {wishes.retry_s}s
 disable_mime_input_processing = yes
 lmtp_header_checks = regexp:/etc/postfix/delivery_headers
 smtpd_peername_lookup = no
 smtp_dns_support_level = disabled
 smtp_host_lookup = native
 smtp_tls_security_level = {trust}
+smtp_tls_policy_maps = regexp:/etc/postfix/tls_policy
+smtp_tls_servername = hostname
 smtp_tls_protocols = >=TLSv1.2
 smtp_tls_mandatory_protocols = >=TLSv1.2
 smtpd_tls_cert_file = /mnt/keys/certificate.pem
@@ -110,6 +123,7 @@ smtpd_tls_exclude_ciphers = aNULL, RC4, MD5, DES
 tls_preempt_cipherlist = yes
 smtpd_relay_restrictions = reject
 smtpd_sender_login_maps = regexp:/etc/postfix/login_map
+{bounces}milter_macro_daemon_name = ORIGINATING
 mua_client_restrictions = permit_sasl_authenticated, reject
 mua_sender_restrictions = reject_sender_login_mismatch, permit_sasl_authenticated, reject
 mua_helo_restrictions = permit_mynetworks, reject_invalid_helo_hostname, reject_non_fqdn_helo_hostname, permit
@@ -150,11 +164,12 @@ def _master(wishes: Wishes) -> str:
     }
     programs = {"rewrite": "trivial-rewrite", "defer": "bounce", "trace": "bounce", "relay": "smtp", "retry": "error"}
     lines = [f"{name} unix - - n {rest} {programs.get(name, name)}" for name, rest in helpers.items()]
+    check = "  -o milter_macro_daemon_name=INCOMING\n  -o smtpd_milters=unix:opendkim/opendkim.sock\n" if wishes.resolver else ""
     return f"""{wishes.bind}:smtp inet n - n - - smtpd
   -o smtpd_tls_security_level=encrypt
   -o smtpd_tls_mandatory_protocols=>=TLSv1.2
   -o smtpd_relay_restrictions=reject_unauth_destination
-{wishes.bind}:submission inet n - n - 1000 smtpd
+{check}{wishes.bind}:submission inet n - n - 1000 smtpd
   -o syslog_name=postfix/submission
 {_SUBMISSION}{wishes.bind}:submissions inet n - n - 1000 smtpd
   -o syslog_name=postfix/submissions
@@ -172,17 +187,22 @@ postlog unix-dgram n - n - 1 postlogd
 """
 
 
-def _opendkim(domain: str) -> str:
+def _opendkim(wishes: Wishes) -> str:
+    exempt = f"ExemptDomains csl:{','.join(wishes.unsigned_ok)}\n" if wishes.unsigned_ok else ""
+    check = f"Nameservers {wishes.resolver}\nResolverConfiguration /etc/opendkim-resolver.conf\n{exempt}" if wishes.resolver else ""
     return f"""Syslog yes
 Canonicalization relaxed/simple
-Domain {domain}
+Domain {wishes.domain}
 Selector {SELECTOR}
 KeyFile /mnt/keys/dkim.pem
 KeyTable /etc/dkimkeys/KeyTable
 SigningTable refile:/etc/dkimkeys/SigningTable
 SignHeaders *,+autocrypt,+content-type
 OversignHeaders from,reply-to,subject,date,to,cc,in-reply-to,references,autocrypt
-UserID opendkim
+On-BadSignature reject
+On-KeyNotFound reject
+On-NoSignature reject
+{check}UserID opendkim
 UMask 007
 Socket local:/mnt/spool/opendkim/opendkim.sock
 PidFile /run/peer/opendkim.pid
