@@ -5,7 +5,7 @@ h11 parses HTTP/1.1; it is generous where two readers of the same bytes could di
 9112 section 11.2): it takes bare LF as a line end, unfolds lines, merges equal Content-Length fields and lets Transfer-Encoding win over
 Content-Length. Nothing honest sends such a head to a relay, so this one refuses it; should it stand behind somebody's proxy, the two
 agree on every byte. Bytes in, verdict out: no socket, no clock. The text of a refusal is public and repeats nothing of what the peer
-sent.
+sent. Bodies of tiny chunks are refused as well.
 """
 
 import re
@@ -18,6 +18,9 @@ _END = re.compile(rb"\n\r?\n")
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n|\x00")
 _TARGET = re.compile(rb"[A-Z]{1,10} ([!-~]{1,100}) HTTP/1\.1\r\n")
 _LENGTH = re.compile(rb"[0-9]{1,12}")
+
+CHUNKS_FREE, CHUNK_BYTES_MIN = 256, 32
+"""Beyond so many, the chunks of a body have so many bytes on average; who sends a message line by line has twice that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +92,30 @@ class StrictConnection(h11.Connection):
         self._wide = {path.encode("ascii"): other for path, other in (wide or {}).items()}
         super().__init__(h11.SERVER, max(each.head_bytes for each in (limits, *self._wide.values())))
         self.refused = BadHead(400, "not HTTP")
+        self._chunks = self._chunk_bytes = 0
 
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
         """As h11's; raises RemoteProtocolError also for heads that h11 would take."""
         if self.their_state is h11.IDLE:
             self._look_at_head()
+            self._chunks = self._chunk_bytes = 0
         try:
-            return super().next_event()
+            event = super().next_event()
         except h11.RemoteProtocolError as error:
             if error.error_status_hint == 431:
                 self.refused = BadHead(431, "request header too large")
             raise
+        if isinstance(event, h11.Data):
+            self._count(event)
+        return event
+
+    def _count(self, piece: h11.Data) -> None:
+        """Each chunk costs 6 us, so a body of tiny ones fills a core at 1 MB/s."""
+        self._chunks += piece.chunk_start
+        self._chunk_bytes += len(piece.data)
+        if self._chunks > CHUNKS_FREE and self._chunk_bytes < CHUNK_BYTES_MIN * self._chunks:
+            self.refused = BadHead(400, "chunks too small")
+            raise h11.RemoteProtocolError(self.refused.text, self.refused.status)
 
     def _look_at_head(self) -> None:
         waiting, _ = self.trailing_data
