@@ -1,13 +1,21 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Strangers make us connect and ask by what they write; what they can make us reach, and for how long, is bounded."""
 
+import asyncio
+
 import pytest
-from tests.peer_world import AUTHOR, PeerWorld, letter, signed
+from tests.peer_world import AUTHOR, FakeConfirmer, PeerWorld, letter, signed
+from tests.service_world import FakeClock
 
 from razdar.adapters.memory.names import MemoryResolver
+from razdar.model.arrival import Arrival
+from razdar.model.verdict import ACCEPT
 from razdar.policy.proof import may_call_back
 from razdar.policy.route import Standing, standing
+from razdar.ports.confirm import Place
 from razdar.ports.resolver import Answer, ResolverUnavailable
+from razdar.services.confirmations import WAITING_PER_NETWORK, Callbacks, digest_of
+from razdar.settings import Settings
 from razdar.wire.smtp import replies
 
 OUTSIDE = "198.51.100.9"
@@ -43,6 +51,18 @@ def test_other_old_kinds_of_addresses_are_not_called() -> None:
         assert may_call_back(address, OUTSIDE)
 
 
+class SlowConfirmer(FakeConfirmer):
+    """Says nothing until it may."""
+
+    def __init__(self, known: set[bytes]) -> None:
+        super().__init__(known)
+        self.may_answer = asyncio.Event()
+
+    async def ask(self, place: Place, digest: bytes) -> bool:
+        await self.may_answer.wait()
+        return await super().ask(place, digest)
+
+
 class SilentResolver(MemoryResolver):
     """Nobody answers."""
 
@@ -64,3 +84,34 @@ async def test_few_questions_of_one_message_may_stay_without_an_answer(anyio_bac
     assert many.count(b"DKIM-Signature") == 9
     assert await world.bring(many, anna, sender=AUTHOR) == replies.DKIM_LATER
     assert len(silent.asked) == 2
+
+
+PLACE, LETTER = Place("9.9.9.9", 443, ""), letter()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_liar_uses_up_no_questions_of_whom_he_names(anyio_backend: str) -> None:
+    """The relay at that address writes through NAT, so each message of it is asked for."""
+    callbacks = Callbacks(FakeConfirmer(known={digest_of(LETTER, Settings())}), FakeClock(), Settings)
+    for number in range(200):
+        await callbacks(Arrival(b"liar", "8.8.8.8"), PLACE, letter(seed=number), is_entered=False)
+    assert await callbacks(Arrival(b"home", "9.9.9.1"), PLACE, LETTER, is_entered=False) == ACCEPT
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_one_network_does_not_wait_in_everybodys_place(anyio_backend: str) -> None:
+    confirmer = SlowConfirmer(known={digest_of(LETTER, Settings())})
+    callbacks = Callbacks(confirmer, FakeClock(), Settings)
+
+    def ask(network: bytes, number: int) -> "asyncio.Task[object]":
+        place = Place(f"9.9.9.{number + 1}", 443, "")
+        return asyncio.create_task(callbacks(Arrival(network, "8.8.8.8"), place, LETTER, is_entered=False))
+
+    liars = [ask(b"liar", number) for number in range(100)]
+    honest = ask(b"home", 200)
+    await asyncio.sleep(0)
+    confirmer.may_answer.set()
+    answers = await asyncio.gather(*liars)
+    assert (answers.count(ACCEPT), await honest) == (WAITING_PER_NETWORK, ACCEPT)

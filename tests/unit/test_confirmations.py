@@ -87,9 +87,11 @@ def test_few_are_asked_at_once_and_few_wait(monkeypatch: pytest.MonkeyPatch) -> 
     async def run() -> tuple[list[Verdict], int]:
         slow = Slow()
         callbacks = Callbacks(slow, FakeClock(), Settings)
-        arrival = Arrival(b"n", "8.8.8.8")
         places = [Place(f"9.9.{number // 250}.{number % 250 + 1}", 443, "") for number in range(100)]
-        tasks = [asyncio.create_task(callbacks(arrival, place, LETTER, is_entered=False)) for place in places]
+        tasks = [
+            asyncio.create_task(callbacks(Arrival(bytes([number % 20]), "8.8.8.8"), place, LETTER, is_entered=False))
+            for number, place in enumerate(places)
+        ]
         await asyncio.sleep(0)
         slow.may_answer.set()
         return await asyncio.gather(*tasks), slow.most

@@ -17,7 +17,7 @@ from razdar.model.ids import AccountId
 from razdar.model.verdict import ACCEPT, Refusal
 from razdar.ports.store import StoreUnavailable
 from razdar.services.arrived import KEPT_S, Arrived
-from razdar.services.confirmations import PER_PLACE_PER_MINUTE, digest_of
+from razdar.services.confirmations import PER_PLACE_AND_NETWORK_PER_MINUTE, PER_PLACE_PER_MINUTE, digest_of
 from razdar.wire.smtp import replies
 
 pytestmark = pytest.mark.anyio
@@ -449,9 +449,12 @@ async def test_one_sender_cannot_either() -> None:
 async def test_one_place_is_not_asked_often() -> None:
     world = tight(peer_unproven_per_minute=10_000)
     anna = await world.member("anna")
-    verdicts = [await world.bring(letter(PUBLIC), anna, sender=PUBLIC) for _ in range(PER_PLACE_PER_MINUTE + 1)]
+    verdicts = [await world.bring(letter(PUBLIC), anna, sender=PUBLIC) for _ in range(PER_PLACE_AND_NETWORK_PER_MINUTE + 1)]
     assert verdicts[-1] == replies.CONFIRM_LATER
-    assert len(world.confirmer.asked) == PER_PLACE_PER_MINUTE
+    assert len(world.confirmer.asked) == PER_PLACE_AND_NETWORK_PER_MINUTE
+    for number in range(PER_PLACE_PER_MINUTE):
+        await world.bring(letter(PUBLIC), anna, sender=PUBLIC, arrival=Arrival(bytes([number % 200]) * 16, "198.51.100.9"))
+    assert len(world.confirmer.asked) == PER_PLACE_PER_MINUTE, "nobody is a third party to more than that"
 
 
 def test_an_arrival_names_nobody_in_what_could_be_logged() -> None:

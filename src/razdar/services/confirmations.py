@@ -10,7 +10,7 @@ Nobody can use the question against a third party: it is one small request for o
 """
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from hashlib import sha256
 
@@ -28,9 +28,10 @@ from razdar.wire.smtp import replies
 
 KEPT_S, KEPT_MAX = 900.0, 20_000
 """A peer asks within seconds of receiving; a slow line carries 30 MB in less than 15 minutes."""
-AT_ONCE, WAITING_MAX = 8, 64
-PER_PLACE_PER_MINUTE = 60
-"""A relay that sends more from a foreign address is asked to come again; nobody is asked more often on a liar's word."""
+AT_ONCE, WAITING_MAX, WAITING_PER_NETWORK = 8, 64, 8
+PER_PLACE_PER_MINUTE, PER_PLACE_AND_NETWORK_PER_MINUTE = 300, 60
+"""A relay that sends more from a foreign address is asked to come again; nobody is asked more often on a liar's word. A liar uses up what
+his own network may have asked there, and not what the relay may that he names."""
 
 
 def digest_of(message: bytes, settings: Settings) -> bytes:
@@ -74,21 +75,30 @@ class Callbacks:
         self._clock = clock
         self._settings = settings
         self._turns = asyncio.Semaphore(AT_ONCE)
-        self._waiting = 0
+        self._waiting: Counter[bytes] = Counter()
         self._places = RateBook(PER_PLACE_PER_MINUTE, PER_PLACE_PER_MINUTE)
+        self._networks = RateBook(PER_PLACE_AND_NETWORK_PER_MINUTE, PER_PLACE_AND_NETWORK_PER_MINUTE)
 
     async def __call__(self, arrival: Arrival, place: Place, message: bytes, *, is_entered: bool) -> Verdict:
         """Whether whoever answers at `place` confirms the message. An entered place was the operator's word, so it may be anywhere."""
         if not is_entered and not may_call_back(place.address, arrival.source):
             return replies.NOT_CONFIRMED
-        if self._waiting >= WAITING_MAX or not self._places.take(place.address.encode(), self._clock.monotonic()):
+        if not self._may_ask(arrival.network, place.address.encode()):
             return replies.CONFIRM_LATER
-        self._waiting += 1
+        self._waiting[arrival.network] += 1
         try:
             async with self._turns:
                 is_confirmed = await self._confirmer.ask(place, digest_of(message, self._settings()))
         except Unanswered:
             return replies.CONFIRM_LATER
         finally:
-            self._waiting -= 1
+            self._waiting[arrival.network] -= 1
+            self._waiting += Counter()  # without those that are through
         return ACCEPT if is_confirmed else replies.NOT_CONFIRMED
+
+    def _may_ask(self, network: bytes, place: bytes) -> bool:
+        """Whether there is room for one more question; if so it is counted."""
+        if self._waiting.total() >= WAITING_MAX or self._waiting[network] >= WAITING_PER_NETWORK:
+            return False
+        now_s = self._clock.monotonic()
+        return self._networks.take(network + place, now_s) and self._places.take(place, now_s)
