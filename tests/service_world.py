@@ -179,13 +179,21 @@ class World:
         rates = RateBook(self.settings.send_per_minute, self.settings.send_burst)
         self.submit = Submit(self.deliver, rates, self.crew, self.clock, lambda: self.settings, self._pause)
         self.folders = Folders(store, self.bus, lambda: self.settings)
-        self.mailboxes = Mailboxes(store, self.bus, self.crew, self.folders, self.shares, self.entropy, lambda: self.settings)
+        self.bugs: list[Exception] = []
+        self.mailboxes = self.make_mailboxes()
         self.appender = Appender(self.mailboxes, self.submit, self.calendar, self.clock)
         self.invites = Invites(
             store, self.accounts, self.directory, self.calendar, self.entropy, lambda: self.settings, DOMAIN, self.tickets, self.signups
         )
         self.token_news: list[AccountId] = []
         self.tokens = Tokens(store, self.calendar, lambda: self.settings, self.token_news.append)
+
+    def make_mailboxes(self) -> Mailboxes:
+        """As after a restart: nothing is remembered."""
+        return Mailboxes(
+            *(self.store, self.bus, self.crew, self.folders, self.shares, self.entropy, lambda: self.settings, self.bugs.append),
+            self._pause,
+        )
 
     async def _pause(self, seconds: float) -> None:
         """`paused_s` counts; the clock goes on unless `is_frozen`."""

@@ -332,7 +332,7 @@ async def test_entries_that_expired_are_told_when_somebody_looks(world: World) -
     phone, _laptop = await world.open(anna), await world.open(anna, listener=heard.append)
     world.staged.inner._state.day = 100
     await world.store.expire()
-    world.mailboxes.deleted.learn(anna.inbox, phone.uids)
+    world.mailboxes.deleted.complete(anna.inbox, phone.uids)
     fresh = await world.open(anna)
     assert await fresh.opened(phone.uids) == {}
     assert heard == [Removed([Uid(1), Uid(2)])]

@@ -233,30 +233,44 @@ async def test_appending_into_a_folder_that_has_gone(world: World) -> None:
 # the book of deletions
 
 
-def test_what_is_not_known_is_not_noted() -> None:
+def test_what_was_marked_since_the_start_is_known_and_is_not_all() -> None:
     book, mailbox = DeletedBook(), MailboxId(b"a")  # type: ignore[arg-type]
+    book.mark(mailbox, Uid(2), is_deleted=False)
+    book.mark(mailbox, Uid(1), is_deleted=True)
+    assert (book.noted(mailbox), book.marked(mailbox)) == (frozenset({1}), None)
+    book.complete(mailbox, [Uid(7)])
+    assert book.marked(mailbox) == frozenset({1, 7})
+
+
+def test_what_is_gone_from_an_incomplete_book_leaves_nothing_known() -> None:
+    book, mailbox = DeletedBook(), MailboxId(b"a")  # type: ignore[arg-type]
+    book.forget(mailbox, [Uid(1)])
     book.mark(mailbox, Uid(1), is_deleted=True)
     book.forget(mailbox, [Uid(1)])
-    assert book.marked(mailbox) is None
+    assert (book.noted(mailbox), book.marked(mailbox)) == (frozenset(), None)
 
 
 def test_the_book_follows_every_change() -> None:
     book, mailbox = DeletedBook(), MailboxId(b"a")  # type: ignore[arg-type]
-    book.learn(mailbox, [Uid(1), Uid(2), Uid(3)])
+    book.complete(mailbox, [Uid(1), Uid(2), Uid(3)])
     book.mark(mailbox, Uid(4), is_deleted=True)
     book.mark(mailbox, Uid(1), is_deleted=False)
     book.forget(mailbox, [Uid(2)])
     assert book.marked(mailbox) == frozenset({Uid(3), Uid(4)})
+    book.forget(mailbox, [Uid(3), Uid(4)])
+    assert book.marked(mailbox) == frozenset()
     book.unlearn(mailbox)
     assert book.marked(mailbox) is None
 
 
 def test_the_book_is_bounded() -> None:
     book = DeletedBook(mailboxes_max=2)
-    mailboxes = [MailboxId(bytes([number])) for number in range(3)]  # type: ignore[arg-type]
-    for mailbox in mailboxes:
-        book.learn(mailbox, [])
-    assert [book.marked(mailbox) for mailbox in mailboxes] == [None, frozenset(), frozenset()]
+    mailboxes = [MailboxId(bytes([number])) for number in range(4)]  # type: ignore[arg-type]
+    for mailbox in mailboxes[:3]:
+        book.complete(mailbox)
+    book.mark(mailboxes[3], Uid(1), is_deleted=True)
+    assert [book.marked(mailbox) for mailbox in mailboxes] == [None, None, frozenset(), None]
+    assert book.noted(mailboxes[3]) == frozenset({1})
 
 
 # submission

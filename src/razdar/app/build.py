@@ -68,7 +68,7 @@ async def build(config: RunConfig, stack: AsyncExitStack) -> Parts:
     names_of_others = open_names(config, clock, journal)
     stack.push_async_callback(names_of_others.close)
     doorkeeper = ThreadCrew(settings.argon2_at_once, settings.argon2_waiting)
-    desk = ThreadCrew(2, settings.argon2_waiting)
+    desk = ThreadCrew(2, settings.connections)  # whoever is in waits for it: each connection does one thing at a time
     stack.callback(doorkeeper.close)
     stack.callback(desk.close)
     boot_key = secrets.token_bytes(BOOT_KEY_BYTES)
@@ -125,7 +125,8 @@ async def build(config: RunConfig, stack: AsyncExitStack) -> Parts:
     )
     submit = Submit(deliver, RateBook(settings.send_per_minute, settings.send_burst), desk, clock, current)
     folders = Folders(store, bus, current)
-    mailboxes = Mailboxes(store, bus, desk, folders, shares, entropy, current)
+    mailboxes = Mailboxes(store, bus, desk, folders, shares, entropy, current, journal.bug)
+    stack.push_async_callback(mailboxes.searches.close)
     return Parts(
         current=current,
         identity=identity,

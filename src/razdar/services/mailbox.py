@@ -18,12 +18,12 @@ from razdar.model.message import EntrySecret, Flag
 from razdar.ports.bus import Added, Change, Removed, Resealed
 from razdar.ports.crew import CrewBusy
 from razdar.ports.store import StoreUnavailable
-from razdar.services import transfer
+from razdar.services import deleted_search, transfer
 from razdar.services.accounts import Login
 from razdar.services.flags import SYSTEM_FLAGS, flag_names, is_storable, keywords_in, with_flags
 from razdar.services.folders import Folder
 from razdar.services.marks import PendingMarks
-from razdar.services.seals import Opened, OpenedSeals
+from razdar.services.seals import INLINE_OPENS, Opened, OpenedSeals
 from razdar.services.transfer import portions, removal
 from razdar.vault.body import decrypt_body
 from razdar.vault.seal import SealBroken, seal
@@ -210,36 +210,35 @@ class OpenMailbox:
 
         return work() if len(secrets) <= INLINE_SEALS else await self.shared.crew.run(work)
 
-    async def expunge(self, uids: Iterable[Uid]) -> Sequence[Uid]:
-        """Those of `uids` that carry \\Deleted are gone, for every device."""
+    async def expunge(self, uids: Iterable[Uid], *, is_closing: bool = False) -> Sequence[Uid]:
+        """Those of `uids` that carry \\Deleted are gone, for every device.
+
+        `is_closing`: if most seals have to be opened to know them all, what was marked before the relay started goes a little later.
+        """
+        wanted = frozenset(uids)
         async with self.shared.lock(self.folder.id):
             marked = self.shared.deleted.marked(self.folder.id)
-            if marked is None:
-                marked = await self._search_deleted()
+            if marked is None and is_closing and len(wanted) > INLINE_OPENS:
+                self.shared.searches.later(self.login, self.folder)
+                marked = self.shared.deleted.noted(self.folder.id)
+            elif marked is None:
+                marked = await deleted_search.search(self)
             gone: list[Uid] = []
-            for some in portions(marked.intersection(uids)):
-                opened = await self.opened(some)
-                gone += await self._remove({uid: entry for uid, entry in opened.items() if entry.secret.flags & Flag.DELETED})
+            for some in portions(marked & wanted):
+                gone += await self._remove_marked(some)
             return gone
 
-    async def _search_deleted(self) -> frozenset[Uid]:
-        """Opens everything once. What other devices mark meanwhile is noted, because the book is open before the search begins."""
-        book = self.shared.deleted
-        book.learn(self.folder.id, ())
-        try:
-            found = await self._with_flag(Flag.DELETED)
-        except BaseException:
-            book.unlearn(self.folder.id)
-            raise
-        for uid in found:
-            book.mark(self.folder.id, uid, is_deleted=True)
-        return found | (book.marked(self.folder.id) or frozenset())
+    async def _remove_marked(self, uids: Iterable[Uid]) -> Sequence[Uid]:
+        opened = await self.opened(uids)
+        return await self._remove({uid: entry for uid, entry in opened.items() if entry.secret.flags & Flag.DELETED})
 
-    async def _with_flag(self, flag: Flag) -> frozenset[Uid]:
-        found: set[Uid] = set()
-        for some in portions(await self.shared.store.uids(self.folder.id)):
-            found.update(uid for uid, entry in (await self.opened(some)).items() if entry.secret.flags & flag)
-        return frozenset(found)
+    async def remove_forgotten(self, uids: Iterable[Uid]) -> None:
+        """Those of `uids` that carry \\Deleted since before the relay started are gone. Raises `StoreUnavailable`, `CrewBusy`."""
+        book, mailbox = self.shared.deleted, self.folder.id
+        found = {uid for uid, entry in (await self._seals.find(uids)).items() if entry.secret.flags & Flag.DELETED}
+        if found - book.noted(mailbox):
+            async with self.shared.lock(mailbox):
+                await self._remove_marked(found - book.noted(mailbox))
 
     async def _remove(self, entries: dict[Uid, Opened]) -> Sequence[Uid]:
         if not entries:

@@ -2,7 +2,7 @@
 """What opened mailboxes share: locks, the sessions that have the same one open, quota."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
@@ -15,6 +15,7 @@ from razdar.ports.crew import Crew
 from razdar.ports.store import Store
 from razdar.services.accounts import Login
 from razdar.services.deleted_book import DeletedBook
+from razdar.services.deleted_search import SearchesBehind
 from razdar.services.folders import INBOX_NAME, Folder, Folders
 from razdar.services.mailbox import OpenMailbox
 from razdar.services.transfer import OverQuota, portions
@@ -42,7 +43,10 @@ class Mailboxes:
         shares: ShareBook,
         entropy: Entropy,
         settings: Callable[[], Settings],
+        report: Callable[[Exception], object],
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        """`report` hears of our own bugs in work that nobody waits for."""
         self.store = store
         self.bus = bus
         self.crew = crew
@@ -51,6 +55,7 @@ class Mailboxes:
         self.entropy = entropy
         self.settings = settings
         self.deleted = DeletedBook()
+        self.searches = SearchesBehind(self._begin, report, pause)
         self._locks: WeakValueDictionary[MailboxId, asyncio.Lock] = WeakValueDictionary()
         self._sessions: dict[MailboxId, list[OpenMailbox]] = {}
 
@@ -81,6 +86,12 @@ class Mailboxes:
         """The mailbox as it stands now; `listener` hears of every change from this moment on, until `close`."""
         folder = await self.folders.find(login, name)
         return None if folder is None else await OpenMailbox.open(self, login, folder, listener)
+
+    def _begin(self, login: Login, folder: Folder) -> OpenMailbox:
+        """One that hears of changes but does not count as a session."""
+        mailbox = OpenMailbox(self, login, folder, lambda _: None)
+        mailbox.start()
+        return mailbox
 
     async def tally(self, login: Login, folder: Folder) -> Tally:
         """What only opened seals tell of a folder. Opens all of them, a portion at a time."""

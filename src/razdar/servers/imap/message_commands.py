@@ -77,7 +77,7 @@ async def select(counter: Counter, command: c.Select) -> None:
 async def close(counter: Counter, _: c.Close) -> None:
     if not counter.session.selected_read_only:
         selection = selected(counter)
-        await selection.mailbox.expunge(map(Uid, selection.view.uids))
+        await selection.mailbox.expunge(map(Uid, selection.view.uids), is_closing=True)
     await counter.deselect()
     counter.session.ok()
 
