@@ -10,6 +10,7 @@ _WORD = "needs a network namespace of its own: run it with ./razdar test, on a s
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--overload-seconds", type=float, default=30, help="how long tests/integration/test_overload.py keeps the load up")
+    parser.addoption("--federation-messages", type=int, default=300, help="how many tests/integration/test_federation_kill.py sends")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
