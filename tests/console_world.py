@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.service_world import DOMAIN, FakeClock, World
 from tests.web_pages import Page, Relay
 
+from razdar.adapters.certificate_look import Seen
+from razdar.adapters.peer_list import PeerFile
 from razdar.app.desk_settings import can_change, change, own_value
 from razdar.config import read_config
 from razdar.model.trouble import Trouble
@@ -23,7 +25,7 @@ from razdar.services.blocks import Blocks
 from razdar.services.statistics import PeerState, Sample, Statistics
 from razdar.web.app import make_app
 from razdar.web.console.desk import Desk
-from razdar.web.console.pages import COOKIE
+from razdar.web.console.guard import COOKIE
 from razdar.web.console.passkeys import Passkeys
 from razdar.web.console.sessions import Sessions
 from razdar.wire.statement import Signed, Statement
@@ -56,6 +58,9 @@ class Office:
     trouble: Trouble | None = None
     peers: tuple[PeerState, ...] = ()
     is_disk_full: bool = False
+    seen: Seen | None = None
+    """What a look at another relay's certificate shows."""
+    names_read: int = 0
     kept: bytes = b""
     """Statistics of earlier days (services/hours.py)."""
 
@@ -94,12 +99,23 @@ class Office:
             certificate_expires=lambda: NOW_S + 60 * 86_400,
             reload=self.reload,
             backup=self.backup,
+            domain=DOMAIN,
+            peers=PeerFile(self.data, lambda *_: self.seen),
+            read_names=self.read_names,
+            apps=lambda: self.relay.apps,
+            remove_app=self.remove_app,
             count=self.counted.append,
         )
 
     def statement(self) -> Signed:
         text = Statement(DOMAIN, len(self.blocks), "2026-11-18").text()
         return Signed(text, KEY.sign(text.encode()), KEY.public_key().public_bytes_raw())
+
+    def read_names(self) -> None:
+        self.names_read += 1
+
+    async def remove_app(self, name: str) -> None:
+        self.relay.apps = [each for each in self.relay.apps if each.name != name]
 
     async def change(self, name: str, text: str | None) -> None:
         change(self.config, self.reload, name, text)

@@ -6,6 +6,7 @@ import json
 import re
 import ssl
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -246,3 +247,37 @@ def test_a_damaged_list_of_blocks_is_no_empty_list(relay: Relay) -> None:
     done = subprocess.run(relay.command(), capture_output=True, env=relay.environment(), text=True, check=False, timeout=20)
     assert done.returncode == 1
     assert "blocked accounts is damaged" in done.stderr
+
+
+def test_what_commands_do_stands_in_the_log_by_its_kind(relay: Relay, visitor: Visitor, tmp_path: Path) -> None:
+    app = tmp_path / "deltachat-2.57.0.apk"
+    app.write_bytes(b"an app")
+    razdar = [sys.executable, "-m", "razdar"]
+    commands = (
+        ["invite", "--note", "Parisa"],
+        ["peer", "add", "other.example", "192.0.2.7", "--pin", "ab" * 32],
+        ["peer", "remove", "other.example"],
+        ["apps", "add", str(app)],
+        ["apps", "remove", app.name],
+    )
+    for command in commands:
+        subprocess.run([*razdar, *command, "--data", str(relay.data)], check=True, capture_output=True, timeout=60)
+    visitor.enter()
+    kinds = [json.loads(line)[1] for line in (relay.data / "actions.log").read_text().splitlines()]
+    assert kinds == ["invite", "peer_add", "peer_remove", "app_add", "app_remove", "enter"]
+    assert "An app was added" in visitor.http.get("/console/log?lang=en").text
+    log = (relay.data / "actions.log").read_text()
+    assert not [word for word in ("Parisa", "other.example", "deltachat", "192.0.2.7") if word in log]
+
+
+def test_a_relay_written_down_at_the_console_is_in_force_at_once(relay: Relay, visitor: Visitor) -> None:
+    visitor.enter()
+    entry = {"name": "other.example", "addresses": relay.bind, "https_port": str(relay.port("https")), "smtp_port": "25"}
+    form = re.search(r'name="form" value="([0-9a-f]+)"', visitor.http.get("/console/people?lang=en").text)
+    assert form is not None
+    question = visitor.http.post("/console/do/peer_add?lang=en", data={"form": form[1], **entry})
+    seen = re.search(r'name="seen" value="([0-9a-f]{64})"', question.text)
+    assert seen is not None, "its certificate was looked at; here it is our own"
+    assert visitor.do("peer_add", **entry, seen=seen[1]).status_code == 200
+    assert f"seen={seen[1]}" in (relay.data / "names.txt").read_text()
+    assert "other.example" in visitor.http.get("/console/relay?lang=en").text

@@ -16,18 +16,25 @@ from tests.console_world import KEY, Office, Operator
 from tests.service_world import DOMAIN, address
 from tests.web_pages import Page
 
+from razdar.adapters.certificate_look import Seen
+from razdar.model.app_file import AppFile
 from razdar.model.trouble import Trouble
 from razdar.policy.health import STATES
 from razdar.policy.totals import ATTACKS, REASONS
 from razdar.ports.courier import Reason
+from razdar.services.invites import digest
 from razdar.services.statistics import PeerState
 from razdar.settings import Settings
-from razdar.web.console.actions import MOST_USES, is_plain
-from razdar.web.console.pages import COOKIE
+from razdar.web.console.actions import is_plain
+from razdar.web.console.guard import COOKIE
+from razdar.web.console.invitations import MOST_USES, tokens_in
 from razdar.web.console.sessions import IDLE_S, LINK_S, TRIES_PER_MINUTE
 from razdar.web.texts import LANGUAGES, Language, catalogue
 
-ACTIONS = ("invite", "cards", "withdraw", "registration", "setting", "restore", "block", "unblock", "reload", "backup", "forget")
+ACTIONS = (
+    *("invite", "cards", "print", "withdraw", "registration", "setting", "restore", "block", "unblock", "reload", "backup", "forget"),
+    *("peer_add", "peer_remove", "peer_restore", "app_remove"),
+)
 INSIDE = [
     "/console/people",
     "/console/limits",
@@ -37,6 +44,8 @@ INSIDE = [
     *(f"/console/do/{name}" for name in ACTIONS),
 ]
 PEER = PeerState("other.example", 1234, 5 * 3600, "not-connected")
+APP = AppFile("deltachat-2.57.0.apk", "2.57.0", 754, 83_000_000, "ab" * 32)
+PEER_FORM = {"name": "Other.example", "addresses": "192.0.2.۷", "https_port": "۸۴۴۳", "smtp_port": "25"}
 PASSPHRASE = "a very long passphrase"
 
 
@@ -91,6 +100,20 @@ def after_something(data: Path, language: str) -> httpx.Response:
     return operator.get("/console/log")
 
 
+def after_invite(data: Path, language: str) -> httpx.Response:
+    operator = Operator(Office(data), language).enter()
+    return undone(operator, operator.do("invite", uses="3", days="7"))
+
+
+def after_peer(data: Path, language: str) -> httpx.Response:
+    office = Office(data)
+    office.relay.apps = [APP]
+    office.look()
+    operator = Operator(office, language).enter()
+    operator.do("peer_add", **PEER_FORM, seen="cd" * 32)
+    return operator.get("/console/relay")
+
+
 VIEWS: dict[str, tuple[int, Callable[[Path, str], httpx.Response]]] = {
     "door": (200, outside("/console")),
     "door, plain": (200, outside("/console", "http://192.0.2.7:8080")),
@@ -104,7 +127,7 @@ VIEWS: dict[str, tuple[int, Callable[[Path, str], httpx.Response]]] = {
     "overview, few people": (200, inside("/console", accounts=12)),
     "overview, unwell": (200, inside("/console", is_disk_full=True, peers=(PEER,))),
     "overview, self-signed": (200, inside("/console", is_self_signed=True)),
-    **{path: (200, inside(path)) for path in INSIDE if not path.endswith(("setting", "restore", "withdraw"))},
+    **{path: (200, inside(path)) for path in INSIDE if not path.endswith(("setting", "restore"))},
     "passkey, impossible": (200, inside("/console/passkey", is_self_signed=True)),
     "setting": (200, inside("/console/do/setting?name=keep_days")),
     "setting, a switch": (200, inside("/console/do/setting?name=days_stand_still")),
@@ -118,8 +141,16 @@ VIEWS: dict[str, tuple[int, Callable[[Path, str], httpx.Response]]] = {
     "invite, mistake": (422, sent("invite", uses="0", days="7")),
     "invite, too long": (422, sent("invite", uses="1", days="7", note="x" * 200)),
     "cards, too many": (422, sent("cards", cards="201", days="7")),
-    "withdraw, done": (200, sent("withdraw", token="x" * 22, sure="1")),
+    "cards, done": (200, sent("cards", cards="3", days="7", note="کلاس")),
+    "withdraw, done": (200, after_invite),
+    "withdraw, nothing": (422, sent("withdraw", token="x" * 22, sure="1")),
     "withdraw, confirm": (200, sent("withdraw", token="x" * 22)),
+    "peer, first": (200, sent("peer_add", **PEER_FORM)),
+    "peer, with a pin": (200, sent("peer_add", **{**PEER_FORM, "pin": "AB:" * 31 + "AB"})),
+    "peer, done": (200, sent("peer_add", **PEER_FORM, sure="1")),
+    "peer, mistake": (422, sent("peer_add", **{**PEER_FORM, "addresses": "nowhere"})),
+    "peer, ourselves": (422, sent("peer_add", **{**PEER_FORM, "name": DOMAIN})),
+    "relay, with a peer and an app": (200, after_peer),
     "registration, confirm": (200, sent("registration", value="invite")),
     "registration, done": (200, sent("registration", value="invite", sure="1")),
     "block, confirm": (200, sent("block", address="anna12345")),
@@ -201,7 +232,8 @@ def test_there_are_words_for_everything_that_can_be_counted_or_happen() -> None:
         assert t(f"state_{name}")
         assert t(f"status_{name}")
     for name in ACTIONS:
-        assert all(t(f"do_{name}_{part}") for part in ("title", "text", "done", "button"))
+        assert all(f"do_{name}_{part}" in t.words for part in ("title", "text", "button"))
+        assert f"do_{name}_done" in t.words or f"do_{name}_done_other" in t.words
 
 
 # what it shows and never shows
@@ -339,6 +371,7 @@ def test_no_action_without_a_session_or_with_another_sessions_form(office: Offic
         "token": "x" * 22,
         "cards": "2",
     }
+    form = {**PEER_FORM, **form}
     form |= {"passphrase": PASSPHRASE, "again": PASSPHRASE}
     before = (
         office.config.settings,
@@ -523,14 +556,138 @@ def test_the_backup_is_a_file_and_its_passphrase_is_never_shown_again(operator: 
     assert office.log.latest(1)[0].kind == "backup"
 
 
+def pressed(operator: Operator, answer: httpx.Response, action: str) -> httpx.Response:
+    """Presses the button of a further action on the page."""
+    page = Page(answer.text)
+    form = page.find("form", action=f"/console/do/{action}?lang={operator.language}")[0]
+    carried = {each.attributes["name"]: each.attributes["value"] for each in page.find("input") if form in each.ancestors()}
+    return operator.ask("POST", f"/console/do/{action}", data=carried)
+
+
 def test_a_sheet_of_cards_is_a_file_whose_codes_work(operator: Operator, office: Office) -> None:
-    answer = operator.send("/console/do/cards", cards="۳", days="30", note="کلاس پنجم")
+    made = operator.send("/console/do/cards", cards="۳", days="30", note="کلاس پنجم")
+    assert office.log.latest(1)[0].kind == "cards"
+    answer = pressed(operator, made, "print")
     assert answer.headers["content-disposition"] == 'attachment; filename="razdar-invitations.html"'
     codes = set(re.findall(r"([a-z0-9]{4}(?: [a-z0-9]{4}){3})", answer.text))
     assert len(codes) == 3
     assert [asyncio.run(office.world.invites.uses(code.replace(" ", ""))) for code in codes] == [1, 1, 1]
     assert "کلاس پنجم" in answer.text
-    assert office.log.latest(1)[0].kind == "cards"
+    assert [each.kind for each in office.log.latest()] == ["cards", "enter"], "fetching the sheet changes nothing"
+
+
+def test_a_sheet_is_taken_back_as_a_whole_even_from_its_text(operator: Operator, office: Office) -> None:
+    made = operator.send("/console/do/cards", cards="3", days="30", note="")
+    sheet = Page(pressed(operator, made, "print").text).text("main")
+    codes = tokens_in(sheet)
+    assert len(codes) == 3
+    asyncio.run(office.world.store.put_invite(digest(codes[0]), 0, 99))
+    answer = operator.do("withdraw", token=sheet)
+    assert "2 invitations stopped working" in answer.text
+    assert [asyncio.run(office.world.invites.uses(code)) for code in codes] == [0, 0, 0]
+    assert operator.do("withdraw", token=sheet).status_code == 422
+    assert codes[1] not in office.disk["log"].decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("https://relay.example/i/mwarFA9Q-5lryFzM1LAr_g?lang=fa", ["mwarFA9Q-5lryFzM1LAr_g"]),
+        ("mwarFA9Q-5lryFzM1LAr_g", ["mwarFA9Q-5lryFzM1LAr_g"]),
+        ("k7f3 q9d2 m4xz rtwn\nh2jc-8vps-a5yb-e6gu", ["k7f3q9d2m4xzrtwn", "h2jc8vpsa5ybe6gu"]),
+        ("k۷f۳q۹d۲m۴xzrtwn k7f3q9d2m4xzrtwn", ["k7f3q9d2m4xzrtwn"]),
+        ("Scan with your phone's camera and make an account", []),
+        ("34:04:CD:DF:B5:3F:86:50:50:E4:B4:6B:BC:21:AD:51", []),
+        ("", []),
+    ],
+)
+def test_invitations_are_found_in_what_is_pasted(text: str, found: list[str]) -> None:
+    assert tokens_in(text) == found
+
+
+# other relays and apps
+
+
+def names_of(office: Office) -> str:
+    file = office.data / "names.txt"
+    return file.read_text() if file.exists() else ""
+
+
+def test_a_relay_is_met_before_it_is_written_down(operator: Operator, office: Office) -> None:
+    """The question shows the certificate; unless somebody compared it, it counts as seen only."""
+    office.seen = Seen("cd" * 32, is_vouched_for=False)
+    question = operator.send("/console/do/peer_add", **PEER_FORM)
+    assert "CD:CD" in question.text
+    assert names_of(office) == ""
+    done = pressed(operator, question, "peer_add")
+    assert f"other.example 192.0.2.7 https=8443 seen={'cd' * 32}" in names_of(office)
+    assert office.names_read == 1
+    assert "nobody has compared it" in operator.page("/console/relay").text("main")
+    assert undone(operator, done).status_code == 200
+    assert "other.example" not in names_of(office)
+    assert [each.kind for each in office.log.latest(2)] == ["peer_restore", "peer_add"]
+    assert b"other" not in office.disk["log"]
+
+
+def test_a_compared_relay_stays_compared_and_a_changed_one_is_refused(operator: Operator, office: Office) -> None:
+    operator.do("peer_add", **PEER_FORM, pin="CD:" * 31 + "CD")
+    assert f"pin={'cd' * 32}" in names_of(office)
+    office.seen = Seen("cd" * 32, is_vouched_for=False)
+    pressed(operator, operator.send("/console/do/peer_add", **PEER_FORM), "peer_add")
+    assert f"pin={'cd' * 32}" in names_of(office)
+    office.seen = Seen("ef" * 32, is_vouched_for=False)
+    refused = operator.send("/console/do/peer_add", **PEER_FORM)
+    assert refused.status_code == 422
+    assert "is not what it was" in refused.text
+    assert f"pin={'cd' * 32}" in names_of(office)
+
+
+def test_a_relay_that_is_removed_comes_back_with_its_keys(operator: Operator, office: Office) -> None:
+    key = "v=DKIM1;k=ed25519;p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+    operator.do("peer_add", **PEER_FORM, dkim=f"razdar:{key}")
+    before = names_of(office)
+    assert f"dkim=razdar:{key}" in before
+    operator.do("peer_add", **{**PEER_FORM, "smtp_port": "8025"})
+    assert f"dkim=razdar:{key}" in names_of(office), "an entry without keys keeps those it had"
+    answer = operator.do("peer_remove", name="other.example")
+    assert "other.example" not in names_of(office)
+    undone(operator, answer)
+    assert names_of(office).replace(" smtp=8025", "") == before
+    assert operator.do("peer_remove", name="nobody.example").status_code == 422
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": "a b"},
+        {"name": ""},
+        {"addresses": ""},
+        {"addresses": "1.2.3.4 " * 4},
+        {"https_port": "0"},
+        {"pin": "xy"},
+        {"dkim": "x"},
+        {"name": "#"},
+    ],
+)
+def test_relays_that_cannot_be(operator: Operator, office: Office, wrong: dict[str, str]) -> None:
+    assert operator.do("peer_add", **{**PEER_FORM, **wrong}).status_code == 422
+    assert names_of(office) == ""
+
+
+def test_a_list_with_a_mistake_is_left_alone(operator: Operator, office: Office) -> None:
+    (office.data / "names.txt").write_text("nonsense\n")
+    assert "could not be read" in operator.get("/console/relay").text
+    assert operator.do("peer_add", **PEER_FORM).status_code == 422
+    assert names_of(office) == "nonsense\n"
+
+
+def test_an_app_is_taken_from_the_page(operator: Operator, office: Office) -> None:
+    office.relay.apps = [APP]
+    assert "app_remove" in operator.get("/console/relay").text
+    assert operator.do("app_remove", name="../razdar.toml").status_code == 422
+    assert operator.do("app_remove", name=APP.name).status_code == 200
+    assert office.relay.apps == []
+    assert office.log.latest(1)[0].kind == "app_remove"
 
 
 def test_an_unknown_action_is_no_page(operator: Operator) -> None:

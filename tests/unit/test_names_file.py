@@ -265,7 +265,7 @@ def test_a_relay_that_runs_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "run/control.sock").write_text("")
     main(["peer", "add", "relay.example", "192.0.2.7", "--pin", PIN, "--data", str(tmp_path)])
     main(["peer", "remove", "relay.example", "--data", str(tmp_path)])
-    assert asked == [(tmp_path, {"op": "names"})] * 2
+    assert asked == [(tmp_path, {"op": "names", "done": done}) for done in ("peer_add", "peer_remove")]
 
 
 def test_no_list_is_no_news(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ SOURCES = "\n".join(path.read_text("utf-8") for pattern in ("*.py", "templates/*
 FORMED = re.compile(
     r"(error_\d+|later|flood|stale|closed|invite_only)_(title|text)|(days|invite_uses)_(one|other)|(kilo|mega|giga)bytes"
     r"|app_for_\w+|(never|fact|table|file)_\w+"
-    r"|(reason|attack|why|state|status|do|field|choice|mistake|finding|span|chart|log|figure|console_tab|console_stale)_\w+"
+    r"|(reason|attack|why|state|status|do|field|choice|mistake|finding|span|chart|log|figure|field_peer|peer_found|console_tab|console_stale)_\w+"
     r"|(minutes|hours|passkey_count|blocks_count)_(one|other)"
 )
 PERSIAN = {key: re.sub(r"\{\w+\}", "", text) for key, text in WORDS["fa"].items() if key != "direction"}

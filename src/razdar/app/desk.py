@@ -13,6 +13,7 @@ from razdar.adapters.backup import gather
 from razdar.adapters.backup_file import pack
 from razdar.adapters.bus import LocalBus
 from razdar.adapters.files import write_private
+from razdar.adapters.peer_list import PeerFile
 from razdar.adapters.process import free_memory_bytes, memory_bytes
 from razdar.app.chores import reload_all
 from razdar.app.desk_settings import can_change, change, own_value
@@ -125,6 +126,9 @@ def desk(parts: Parts, reach: Reach) -> Desk:
         config = parts.current.config
         return await asyncio.to_thread(lambda: pack(gather(config.data, config.file), passphrase, secrets.token_bytes))
 
+    async def remove_app(name: str) -> None:
+        await asyncio.to_thread(parts.apps.remove, name)
+
     return Desk(
         statistics=parts.statistics,
         blocks=parts.blocks,
@@ -140,6 +144,11 @@ def desk(parts: Parts, reach: Reach) -> Desk:
         certificate_expires=lambda: int(parts.tls.expires.timestamp()),
         reload=reload,
         backup=backup,
+        domain=parts.identity.domain,
+        peers=PeerFile(data),
+        read_names=parts.names.peers.reload,
+        apps=parts.apps.files,
+        remove_app=remove_app,
         count=parts.journal.count,
     )
 

@@ -101,7 +101,17 @@ async def run(parts: Parts, stack: AsyncExitStack, on_ready: Callable[[Ready], N
     again, draw_sheet = partial(reload_all, parts), partial(sheet, Pages(face))
     link = operators.sessions.make_link
     operations = Operations(
-        reach, parts.invites, parts.store, parts.calendar, registry, parts.journal, link, again, draw_sheet, parts.names.peers.reload
+        reach=reach,
+        invites=parts.invites,
+        store=parts.store,
+        calendar=parts.calendar,
+        registry=registry,
+        journal=parts.journal,
+        console_link=link,
+        reload_all=again,
+        draw_sheet=draw_sheet,
+        reload_names=parts.names.peers.reload,
+        log=operators.log.add,
     )
     private_folder(control_path(parts.current.config.data).parent)
     handlers = {**operations.handlers(), "queue": parts.queue.operation}

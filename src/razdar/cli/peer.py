@@ -9,10 +9,11 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from razdar.adapters.certificate_look import look
-from razdar.adapters.names_file import FILE_NAME, check_key, check_name, check_pin, put_peer, read_names, read_peer, write_peer
+from razdar.adapters.names_file import check_key, check_name, check_pin, read_peer
+from razdar.adapters.peer_list import PeerFile
 from razdar.cli.terminal import say
 from razdar.model.trouble import Trouble, nothing_to_back_up, owned_by_another
+from razdar.ports.peer_list import CertificateChanged
 from razdar.ports.resolver import Peer
 from razdar.servers.control import ask
 
@@ -28,16 +29,20 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _add(arguments: argparse.Namespace, data: Path) -> int:
-    path = data / FILE_NAME
-    peer = _entered(arguments)
-    former = read_names(path).get(peer.name)
-    if former is not None and not peer.dkim:
-        peer = replace(peer, dkim=former.dkim)
-    if not peer.pin:
-        peer = _seen(peer, former)
-    put_peer(path, peer.name, peer)
-    _in_force(data)
-    say("", "نوشته شد:", "Written:", "", f"    {write_peer(peer)}", "")
+    peers, entered = PeerFile(data), _entered(arguments)
+    try:
+        meeting = peers.meet(entered)
+    except CertificateChanged as change:
+        raise _changed(change.former, change.seen) from change
+    peer = meeting.peer
+    if words := _WORDS.get(meeting.found):
+        say(*words)
+    if meeting.found == "first":
+        say("", f"    {_pairs(peer.pin)}", "")
+        peer = replace(peer, is_confirmed=_says_yes())
+    peers.put(peer)
+    _in_force(data, "peer_add")
+    say("", "نوشته شد:", "Written:", "", f"    {peers.line(peer)}", "")
     return 0
 
 
@@ -58,23 +63,6 @@ def _wrong(word: str) -> Trouble:
         f"این را نمی‌فهمم: {word}؛ نمونه: ‎./razdar peer add relay.example 192.0.2.7‎",
         f"This cannot be right: {word}. For example: ./razdar peer add relay.example 192.0.2.7",
     )
-
-
-def _seen(peer: Peer, former: Peer | None) -> Peer:
-    """With the certificate that answers there, if nobody vouches for it, and the operator's word on it."""
-    seen = look(peer.name, peer.addresses, peer.https_port)
-    if seen is None:
-        say(*_NOBODY)
-        return replace(peer, pin=former.pin, is_confirmed=former.is_confirmed) if former is not None else peer
-    if former is not None and former.pin and former.pin != seen.pin:
-        raise _changed(former.pin, seen.pin)
-    if seen.is_vouched_for:
-        say(*_VOUCHED)
-        return peer
-    if former is not None and former.pin and former.is_confirmed:
-        return replace(peer, pin=seen.pin, is_confirmed=True)
-    say(*_FIRST, "", f"    {_pairs(seen.pin)}", "")
-    return replace(peer, pin=seen.pin, is_confirmed=_says_yes())
 
 
 def _changed(former: str, seen: str) -> Trouble:
@@ -103,15 +91,15 @@ def _pairs(pin: str) -> str:
 def _remove(arguments: argparse.Namespace, data: Path) -> int:
     if not arguments.NAME:
         raise _wrong("NAME")
-    if not put_peer(data / FILE_NAME, arguments.NAME.lower(), None):
+    if PeerFile(data).remove(arguments.NAME.lower()) is None:
         raise Trouble(f"{arguments.NAME} در فهرست نیست.", f"{arguments.NAME} is not in the list.")
-    _in_force(data)
+    _in_force(data, "peer_remove")
     say(f"{arguments.NAME} برداشته شد.", f"{arguments.NAME} was removed.")
     return 0
 
 
 def _list(arguments: argparse.Namespace, data: Path) -> int:
-    peers = sorted(read_names(data / FILE_NAME).values(), key=lambda peer: peer.name)
+    peers = PeerFile(data).all()
     if arguments.json:
         say(json.dumps([_record(peer) for peer in peers], indent=2))
     elif not peers:
@@ -139,11 +127,11 @@ def _line(peer: Peer) -> str:
     return f"{peer.name}  {' '.join(peer.addresses)}  https={peer.https_port} smtp={peer.smtp_port}{mark}{keys}"
 
 
-def _in_force(data: Path) -> None:
-    """A relay that runs reads the names again; none running is fine."""
+def _in_force(data: Path, done: str) -> None:
+    """A relay that runs reads the names again and writes the kind of change into its log of actions; none running is fine."""
     if (data / "run/control.sock").exists():
         with suppress(Trouble):
-            ask(data, {"op": "names"})
+            ask(data, {"op": "names", "done": done})
 
 
 _NOBODY = (
@@ -162,3 +150,4 @@ _LATER = (
     "تا سنجیده نشود تنها «نخستین بار دیده شده» است؛ پس از سنجیدن همین فرمان را با ‎--pin‎ بدهید.",
     "Until it is compared it is only what was seen first; afterwards give this command with --pin.",
 )
+_WORDS = {"nobody": _NOBODY, "vouched": _VOUCHED, "first": _FIRST}

@@ -25,7 +25,7 @@ CODE_CHARACTERS = 16
 NOTE_BYTES = 120
 """Sixty Persian letters. The note is in the link, and a longer link is a finer code."""
 CARDS_MAX = 200
-_CODE_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+CODE_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 """Nothing that is mistaken for another when it is typed from paper: 16 of these are 79 bits."""
 INVITE_USED_UP = Refusal(550, "5.7.1", "This invitation has been used up or has expired")
 INVITED_ONLY = Refusal(550, "5.7.1", "This relay takes new people by invitation only")
@@ -85,7 +85,7 @@ class Invites:
         """So many tokens of 16 letters that can be typed from paper, each good for one account. ValueError: more than `CARDS_MAX`."""
         if not 1 <= cards <= CARDS_MAX:
             raise ValueError("too many cards")
-        return [await self._keep(pick(self._entropy, _CODE_LETTERS, CODE_CHARACTERS), 1, days, "") for _ in range(cards)]
+        return [await self._keep(pick(self._entropy, CODE_LETTERS, CODE_CHARACTERS), 1, days, "") for _ in range(cards)]
 
     async def _keep(self, token: str, uses: int, days: int, note: str) -> str:
         written = note.strip().encode()
@@ -95,9 +95,12 @@ class Invites:
         await self._store.put_invite(digest(noted), uses, self._calendar.day + 1 + days)
         return noted
 
-    async def withdraw(self, token: str) -> None:
-        """The invite makes no more accounts; those it made stay."""
+    async def withdraw(self, token: str) -> bool:
+        """The invite makes no more accounts; those it made stay. False: it would have made none anyway."""
+        if not await self._store.invite_uses(digest(token)):
+            return False
         await self._store.put_invite(digest(token), 0, self._calendar.day + 1)
+        return True
 
     async def uses(self, token: str) -> int:
         """How many accounts the token can still make; none where registration is closed, which is stronger than any invite."""

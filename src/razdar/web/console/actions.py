@@ -10,56 +10,15 @@ from dataclasses import dataclass, field, fields
 
 from razdar.model.address import Address, parse_address
 from razdar.model.trouble import Trouble
-from razdar.services.invites import CARDS_MAX, NOTE_BYTES
 from razdar.settings import Settings
+from razdar.web.console.action import Action, Done, Field, Values
 from razdar.web.console.desk import Desk
+from razdar.web.console.invitations import Invitations
+from razdar.web.console.peers import PeerActions
 from razdar.web.numerals import ascii_digits
 
-MOST_USES, MOST_DAYS = 1000, 365
 PASSPHRASE_MIN = 12
-Values = Mapping[str, str]
 _META = {each.name: each.metadata for each in fields(Settings)}
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One thing to fill in."""
-
-    name: str
-    kind: str = "text"
-    """text, number, address, password, choice, hidden."""
-    value: str = ""
-    choices: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """It was done."""
-
-    undo: tuple[str, Values] | None = None
-    """The action, with its values, that takes it back."""
-    link: str = ""
-    download: bytes = b""
-    name: str = ""
-    """Of the file that is downloaded."""
-    setting: str = ""
-    before: str = ""
-    after: str = ""
-    """For the log."""
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """`name` is also where its words stand: do_NAME_title, _text, _ask, _done, _button."""
-
-    name: str
-    run: Callable[[Values], Awaitable[Done | str]]
-    fields: Callable[[Values], tuple[Field, ...]] = lambda _: ()
-    check: Callable[[Values], Values | str] = lambda _: {}
-    is_grave: bool = False
-    """Whether people notice."""
-    is_asked: bool = True
-    """False: its form is the question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +34,9 @@ class Actions:
 
     def __post_init__(self) -> None:
         every = (
-            Action("invite", self._invite, lambda _: _INVITE_FIELDS, _check_invite),
-            Action("cards", self._cards, lambda _: _CARD_FIELDS, _check_cards, is_asked=False),
-            Action("withdraw", self._withdraw, lambda typed: (Field("token", "hidden", typed.get("token", "")),), _check_token),
+            *Invitations(self.desk, self.draw_cards).every(),
+            *PeerActions(self.desk).every(),
+            Action("app_remove", self._remove_app, self._app_fields, self._check_app, is_grave=True),
             Action("registration", self._set, self._registration_fields, self._check_registration, is_grave=True),
             Action("setting", self._set, self._setting_fields, self._check_setting),
             Action("restore", self._restore, self._restore_fields, self._check_restore),
@@ -88,21 +47,6 @@ class Actions:
             Action("forget", self._forget, is_grave=True),
         )
         object.__setattr__(self, "by_name", {each.name: each for each in every})
-
-    # invitations
-
-    async def _invite(self, values: Values) -> Done | str:
-        token = await self.desk.invites.make(int(values["uses"]), int(values["days"]), values["note"])
-        return Done(("withdraw", {"token": token}), f"{self.desk.page()}i/{token}")
-
-    async def _cards(self, values: Values) -> Done | str:
-        days = int(values["days"])
-        codes = await self.desk.invites.make_cards(int(values["cards"]), days)
-        return Done(download=self.draw_cards(codes, self.desk.page(), days, values["note"]).encode(), name="razdar-invitations.html")
-
-    async def _withdraw(self, values: Values) -> Done | str:
-        await self.desk.invites.withdraw(values["token"])
-        return Done()
 
     # settings
 
@@ -185,6 +129,20 @@ class Actions:
 
     # the rest
 
+    def _app_fields(self, typed: Values) -> tuple[Field, ...]:
+        return (Field("name", "hidden", typed.get("name", "")),)
+
+    def _check_app(self, typed: Values) -> Values | str:
+        name = typed.get("name", "")
+        return {"name": name} if name in {each.name for each in self.desk.apps()} else "mistake_app"
+
+    async def _remove_app(self, values: Values) -> Done | str:
+        try:
+            await self.desk.remove_app(values["name"])
+        except (Trouble, OSError):
+            return "mistake_disk"
+        return Done()
+
     async def _reload(self, _: Values) -> Done | str:
         try:
             self.desk.reload()
@@ -206,8 +164,6 @@ class Actions:
         return Done()
 
 
-_INVITE_FIELDS = (Field("uses", "number", "1"), Field("days", "number", "7"), Field("note"))
-_CARD_FIELDS = (Field("cards", "number", "8"), Field("days", "number", "30"), Field("note"))
 _BACKUP_FIELDS = (Field("passphrase", "password"), Field("again", "password"))
 
 
@@ -231,29 +187,6 @@ def _is_possible(name: str, text: str) -> bool:
     if kind is bool or meta["choices"]:
         return bool(value) if kind is bool else value in meta["choices"]
     return (meta["low"] is None or value >= meta["low"]) and (meta["high"] is None or value <= meta["high"])
-
-
-def _check_invite(typed: Values) -> Values | str:
-    return _check_counts(typed, {"uses": MOST_USES, "days": MOST_DAYS})
-
-
-def _check_cards(typed: Values) -> Values | str:
-    return _check_counts(typed, {"cards": CARDS_MAX, "days": MOST_DAYS})
-
-
-def _check_counts(typed: Values, limits: Mapping[str, int]) -> Values | str:
-    note = typed.get("note", "").strip()
-    counts = {}
-    for name, most in limits.items():
-        text = ascii_digits(typed.get(name, "")).strip()
-        if not text.isdecimal() or not 1 <= int(text) <= most:
-            return f"mistake_{name}"
-        counts[name] = text
-    return "mistake_note" if len(note.encode()) > NOTE_BYTES or not (note.isprintable() or not note) else {**counts, "note": note}
-
-
-def _check_token(typed: Values) -> Values | str:
-    return {"token": typed["token"]} if typed.get("token") else "mistake_setting"
 
 
 def _check_passphrase(typed: Values) -> Values | str:

@@ -4,9 +4,11 @@
 There is nothing in here that lists accounts, names an address, tells an IP or who wrote to whom: such views do not exist in the code.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from razdar.model.app_file import AppFile
+from razdar.ports.peer_list import PeerList
 from razdar.services.action_log import ActionLog
 from razdar.services.blocks import Blocks
 from razdar.services.invites import Invites
@@ -42,5 +44,14 @@ class Desk:
     """Configuration and certificate are read again. Raises Trouble; then the old ones stay."""
     backup: Callable[[str], Awaitable[bytes]]
     """The file that `./razdar backup --encrypt` would write, under this passphrase. Raises Trouble or OSError."""
+    domain: str
+    """This relay's own name."""
+    peers: PeerList
+    """Other relays that were written down by hand."""
+    read_names: Callable[[], None]
+    """The list of other relays has changed and is in force. Raises Trouble; then the old one stays."""
+    apps: Callable[[], Sequence[AppFile]]
+    remove_app: Callable[[str], Awaitable[None]]
+    """The app of this name is neither on the page nor on the disk. Raises Trouble or OSError."""
     count: Callable[[str], None]
     """Counts an event in the journal."""
