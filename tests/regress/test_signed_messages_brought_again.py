@@ -80,6 +80,17 @@ async def test_a_signature_without_a_message_id_tells_no_message_from_another(mo
     assert await world.read(anna) == [one, other]
 
 
+async def test_the_spellings_of_one_literal_have_one_budget() -> None:
+    world = PeerWorld(settings=replace(Settings(), peer_messages_per_minute=3))
+    anna, verdicts = await world.member("anna"), []
+    for number, spelling in enumerate(["2001:db8::1", "2001:db8:0::1", "2001:0db8::1", "2001:db8:0:0:0:0:0:1"]):
+        author = Address("parisa123", f"[ipv6:{spelling}]")
+        verdicts.append(
+            await world.bring(letter(author, seed=number), anna, sender=author, arrival=Arrival(bytes([number]) * 16, "2001:db8::1"))
+        )
+    assert verdicts == [ACCEPT, ACCEPT, ACCEPT, replies.RATE_EXCEEDED]
+
+
 async def test_names_below_one_domain_do_not_fill_a_mailbox_together() -> None:
     """A wildcard in DNS makes every name below a domain a relay with a key; an IPv6 network makes as many literals."""
     settings = replace(Settings(), quota_bytes=100_000)

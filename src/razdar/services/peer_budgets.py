@@ -12,6 +12,7 @@ from razdar.model.address import Address
 from razdar.model.arrival import Arrival
 from razdar.model.ids import AccountId
 from razdar.model.verdict import ACCEPT, Verdict
+from razdar.policy.proof import literal_of
 from razdar.policy.rate import RateBook
 from razdar.ports.clock import Clock
 from razdar.services.audience import Origin
@@ -79,7 +80,7 @@ class PeerBudgets:
         )
 
     def _domain(self, domain: str) -> bytes:
-        return self._hash(b"razdar domain", domain)
+        return self._hash(b"razdar domain", literal_of(domain) or domain)  # one address has many spellings
 
     def _hash(self, kind: bytes, text: str) -> bytes:
         return blake2b(text.encode(), key=self._key, person=kind, digest_size=16).digest()
