@@ -4,6 +4,7 @@
 import asyncio
 import gc
 import socket
+import struct
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +14,7 @@ from tests.lab.namespace import require_namespace
 from tests.lab.network import Network, network
 from tests.lab.other_relays import Book, Identity, courier, peer, post, web
 
-from razdar.adapters.courier import Patience
+from razdar.adapters.courier import Patience, stream
 from razdar.adapters.courier.memory import UNSUPPORTED_S
 from razdar.model.address import Address
 from razdar.ports.courier import Consignment, Outcome, Reason, Unreachable
@@ -87,6 +88,27 @@ def test_a_line_that_is_cut_in_a_message_is_known_to_be_dead_in_bounded_time(lin
             return caught.value.reason
 
     assert asyncio.run(run()) is Reason.BROKEN_OFF
+
+
+def test_a_relay_that_was_killed_in_a_cut_is_not_waited_for(lines: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its goodbye was lost, nothing of ours is on the way, and whoever is there now knows nothing of the connection."""
+    assert sum(stream.KEEPALIVE_S[:2]) <= 30
+    monkeypatch.setattr(stream, "KEEPALIVE_S", (1, 1, 9))
+
+    async def run() -> bytes:
+        with there(lines) as listener:
+            ours = await stream.Stream.connect(*listener.getsockname())
+            theirs, _ = listener.accept()
+            lines.cut(*lines.hosts)
+            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            theirs.close()
+            lines.mend(*lines.hosts)
+            try:
+                return await ours.read(30)
+            finally:
+                await ours.close()
+
+    assert asyncio.run(run()) == b"", "the end of the connection; StreamLost would have come after the 30 seconds"
 
 
 def test_a_machine_that_is_gone_is_not_connected_to(lines: Network, identity: Identity) -> None:

@@ -22,7 +22,9 @@ SEND_BUFFER_BYTES = 262_144
 CHUNK_BYTES = 32_768
 UNANSWERED_S = 180
 """So long may sent bytes stay without an acknowledgement (TCP_USER_TIMEOUT); the kernel repeats them about seven times in it."""
-KEEPALIVE_S = (60, 20, 5)
+KEEPALIVE_S = (15, 10, 9)
+"""After so much silence the kernel asks whether the other side still knows of the connection, and goes on asking so often. A relay that
+was killed and is back says no at once, even if its goodbye was lost; otherwise we would wait for its verdict for ten minutes."""
 
 
 class StreamLost(Exception):  # noqa: N818 - a state of the connection, named like one
