@@ -25,9 +25,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=why))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """One browser for all tests; each takes a context of its own."""
+    """One browser for all tests of a file; each takes a context of its own.
+
+    It ends with the file: Playwright keeps an event loop running in the main thread, in which no test of others could run its own.
+    """
     from playwright.sync_api import sync_playwright
 
     # As root chromium cannot have its sandbox; what it shows here is our own.
@@ -38,7 +41,7 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stage(chromium: Any) -> Iterator[Stage]:
     """Where the pages are shown; it closes before the browser does."""
     with staged() as stage:
