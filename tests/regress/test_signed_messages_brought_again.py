@@ -80,6 +80,15 @@ async def test_a_signature_without_a_message_id_tells_no_message_from_another(mo
     assert await world.read(anna) == [one, other]
 
 
+async def test_what_was_put_off_is_counted_when_it_comes_again() -> None:
+    """Else whoever brings everything twice has no bound."""
+    world = PeerWorld(settings=replace(Settings(), peer_messages_per_minute=2))
+    anna = await world.member("anna")
+    taken = [await world.bring(signed(letter(seed=seed)), anna, arrival=crowd(seed)) for seed in range(2)]
+    tries = [await world.bring(signed(letter(seed=2)), anna, arrival=crowd(2 + number)) for number in range(3)]
+    assert (taken, tries) == ([ACCEPT] * 2, [replies.RATE_EXCEEDED] * 3)
+
+
 async def test_the_spellings_of_one_literal_have_one_budget() -> None:
     world = PeerWorld(settings=replace(Settings(), peer_messages_per_minute=3))
     anna, verdicts = await world.member("anna"), []

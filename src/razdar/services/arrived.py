@@ -32,10 +32,12 @@ class Arrived:
         return blake2b(mark or message, key=self._key, person=b"razdar message", digest_size=16).digest()
 
     def is_again(self, digest: bytes) -> bool:
-        """Whether it was asked this before."""
-        was = self.has(digest, _ANYBODY)
+        """Whether it was taken in before, for whomever."""
+        return self.has(digest, _ANYBODY)
+
+    def take_in(self, digest: bytes) -> None:
+        """It has been counted for whoever sent it."""
         self.note(digest, _ANYBODY)
-        return was
 
     def has(self, digest: bytes, recipient: AccountId) -> bool:
         """Whether the recipient has it already, as far as that is remembered."""

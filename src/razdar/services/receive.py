@@ -116,10 +116,12 @@ class Receive:
             return proof
         self._heard_from(letter.author.domain)
         mark = proof.mark if isinstance(proof, Signed) else b""
-        is_again = bool(mark) and self._arrived.is_again(self._arrived.digest(content, mark))
+        is_again = bool(mark) and self._arrived.is_again(self._arrived.digest(b"", mark))
         allowance = ACCEPT if is_again else self._budgets.may_bring(letter.author.domain, len(content))
         if isinstance(allowance, Refusal):
             return allowance
+        if mark:
+            self._arrived.take_in(self._arrived.digest(b"", mark))
         message = await self._off_loop(content, lambda: for_mailbox(content, **self._bounds()))
         origin = self._budgets.origin(letter.author, arrival, is_again=is_again)
         return await self._deliver(letter, envelope, origin, message, mark)
