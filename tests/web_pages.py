@@ -18,6 +18,7 @@ from razdar.settings import Settings, port_layout
 from razdar.web.app import make_app
 from razdar.web.site import Credentials, Site
 from razdar.wire.links import ANY_CERTIFICATE, Server
+from razdar.wire.smtp import replies
 
 DOMAIN = "k7f3q9d2.razdar.alt"
 HERE = "192.0.2.7"
@@ -48,6 +49,8 @@ class Relay:
     """Password by address, for `/account`."""
     tickets: dict[str, Credentials] = field(default_factory=dict)
     networks: list[bytes] = field(default_factory=list)
+    is_blocked: bool = False
+    """Everybody."""
 
     def site(self) -> Site:
         return Site(
@@ -97,8 +100,10 @@ class Relay:
             self.tickets[ticket] = found
         return found
 
-    async def new_password(self, address: Address, password: str, network: bytes) -> str | None:
-        return "fresh-password-of-22-l" if await self.leave(address, password, network) else None
+    async def new_password(self, address: Address, password: str, network: bytes) -> str | Refusal:
+        if self.is_blocked:
+            return replies.BLOCKED
+        return "fresh-password-of-22-l" if await self.leave(address, password, network) else replies.AUTH_FAILED
 
     async def leave(self, address: Address, password: str, network: bytes) -> bool:
         if self.claim_error is not None:

@@ -14,7 +14,7 @@ import pytest
 from razdar import __version__
 from razdar.adapters.ready import Ready, ready_path, remove_ready, write_ready
 from razdar.cli import PASSED_ON, invite, main, status
-from razdar.cli.arguments import COMMANDS, build_parser
+from razdar.cli.arguments import COMMANDS, build_parser, in_order
 from razdar.cli.given import run_config
 from razdar.cli.terminal import qr_lines
 from razdar.cli.up import announce
@@ -263,3 +263,25 @@ def test_every_reason_has_words_for_the_operator() -> None:
     from razdar.ports.courier import Reason
 
     assert set(REASONS) == {reason.value for reason in Reason}
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "value"),
+    [
+        ("apps add --data d app.apk", "FILE", "app.apk"),
+        ("apps --version 1.2 add --number=7 app.apk --data d", "FILE", "app.apk"),
+        ("peer add --pin aa relay.example --data d 192.0.2.7 192.0.2.8", "ADDRESS", ["192.0.2.7", "192.0.2.8"]),
+        ("peer list --json --data d", "NAME", None),
+        ("backup --encrypt file --data d", "FILE", Path("file")),
+        ("backup --data d file --encrypt", "encrypt", True),
+    ],
+)
+def test_options_may_stand_anywhere(words: str, name: str, value: object) -> None:
+    arguments = build_parser().parse_args(in_order(words.split()))
+    assert getattr(arguments, name) == value
+    assert arguments.data == Path("d")
+
+
+def test_words_that_are_no_command_stay_as_they_are() -> None:
+    for words in ([], ["--version"], ["nothing", "--x", "y"], ["apps", "--", "add"]):
+        assert in_order(words) == words

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from tests.lab.relay import free_base
 
 from razdar.model.trouble import Trouble
+from razdar.policy.totals import PEOPLE_FROM
 from razdar.servers.journal import Journal
-from razdar.servers.metrics import PEOPLE_ABOVE, MetricsServer, Readings, exposition
+from razdar.servers.metrics import MetricsServer, Readings, exposition
 
 pytestmark = pytest.mark.anyio
 
@@ -54,7 +55,7 @@ def test_people_are_rounded_down_to_tens_and_sizes_to_whole_mebibytes() -> None:
 
 
 @given(
-    accounts=st.integers(0, PEOPLE_ABOVE),
+    accounts=st.integers(0, PEOPLE_FROM - 1),
     connections=st.integers(0, 500),
     waiting=st.integers(0, 10**6),
     bodies=st.integers(0, 10**6),
@@ -71,8 +72,8 @@ def test_a_small_relay_tells_nothing_of_its_people(
 
 
 def test_exactly_fifty_accounts_are_still_few() -> None:
-    assert "connections" not in exposition(replace(NOW, accounts=PEOPLE_ABOVE))
-    assert values(exposition(replace(NOW, accounts=PEOPLE_ABOVE + 1)))["connections"] == 80
+    assert "connections" not in exposition(replace(NOW, accounts=PEOPLE_FROM - 1))
+    assert values(exposition(replace(NOW, accounts=PEOPLE_FROM)))["connections"] == 80
 
 
 def test_the_format_is_what_prometheus_reads() -> None:

@@ -13,6 +13,7 @@ from razdar.model.address import Address
 from razdar.model.ids import AccountId
 from razdar.services.accounts import Login
 from razdar.services.blocks import Blocks, pack_blocks, read_blocks
+from razdar.services.leaving import Leaving
 from razdar.wire.smtp import replies
 from razdar.wire.statement import Statement, parse_statement
 
@@ -182,6 +183,19 @@ async def test_the_right_password_hears_why_and_any_other_hears_nothing() -> Non
     assert await accounts.log_in(anna, "something else entirely") == replies.AUTH_FAILED
     await desk.blocks.unblock(anna)
     assert isinstance(await accounts.log_in(anna, "correct horse battery"), Login)
+
+
+async def test_who_is_blocked_keeps_the_password_but_may_leave() -> None:
+    desk = Desk()
+    accounts = desk.world.make_accounts(is_blocked=desk.blocks.is_blocked)
+    leaving = Leaving(accounts, desk.world.signups, desk.world.entropy)
+    anna = Address("anna12345", DOMAIN)
+    await accounts.log_in(anna, "correct horse battery")
+    await desk.blocks.block(anna)
+    assert await leaving.take_new_password(anna, "something else", b"") == replies.AUTH_FAILED
+    assert await leaving.take_new_password(anna, "correct horse battery", b"") == replies.BLOCKED
+    assert await leaving.leave(anna, "correct horse battery", b"")
+    assert (await desk.world.store.totals()).accounts == 0
 
 
 async def test_a_blocked_name_cannot_be_made_anew() -> None:

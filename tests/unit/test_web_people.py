@@ -293,3 +293,13 @@ def test_a_closed_relay_does_not_lead_on_and_does_not_call_a_good_invitation_use
     assert invited.status_code == 410
     assert "Yours may work later" in invited.text
     assert "used up" not in Page(invited.text).text("main")
+
+
+def test_who_is_blocked_keeps_the_password_and_may_still_go() -> None:
+    relay = Relay(accounts={ANNA: PASSWORD}, is_blocked=True)
+    form = {"address": ANNA, "password": PASSWORD, "sure": "yes"}
+    refused = Browser(relay).post("/account/password?lang=en", data=form)
+    assert refused.status_code == 403
+    assert "The operator has blocked this account" in refused.text
+    assert Browser(relay).post("/account/delete?lang=en", data=form).status_code == 200
+    assert relay.accounts == {}

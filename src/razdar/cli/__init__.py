@@ -8,7 +8,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from razdar.cli.arguments import build_parser
+from razdar.cli.arguments import build_parser, in_order
 from razdar.cli.terminal import say, speak_utf8
 from razdar.model.trouble import Trouble
 
@@ -42,7 +42,7 @@ def main(words: Sequence[str] | None = None) -> int:
         if words and words[0] in PASSED_ON and not {"-h", "--help"} & set(words):
             return int(importlib.import_module(PASSED_ON[words[0]]).run(list(words[1:])))
         parser = build_parser()
-        arguments = parser.parse_args(words)
+        arguments = parser.parse_args(in_order(words))
         if arguments.command is None:
             parser.print_help()
             return 0

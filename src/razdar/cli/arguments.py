@@ -2,6 +2,7 @@
 """The words that each command understands. docs/commands.md is made from this table; a test keeps it fresh."""
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -288,6 +289,26 @@ COMMANDS = (
         "Measures the relay, alone or in turn with Postfix and Dovecot (--peer postfix-dovecot); the options stand in docs/performance.md.",
     ),
 )
+
+
+def in_order(words: Sequence[str]) -> list[str]:
+    """The same words with everything that is no option right after the command: `apps add --data DIR FILE` is `apps add FILE --data DIR`.
+
+    argparse gives an optional word up as soon as an option comes before it.
+    """
+    command = next((each for each in COMMANDS if words and each.name == words[0]), None)
+    if command is None or "--" in words:
+        return list(words)
+    alone = {each.flag for each in command.options if each.how.get("action") == "store_true"} | {"-h", "--help"}
+    plain, options, rest = [words[0]], list[str](), iter(words[1:])
+    for word in rest:
+        if not word.startswith("-") or word == "-":
+            plain.append(word)
+            continue
+        options.append(word)
+        if word not in alone and "=" not in word:
+            options.extend(value for value in [next(rest, None)] if value is not None)
+    return plain + options
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -2,7 +2,8 @@
 """Numbers for Prometheus on a port of this machine's own loopback address, off unless `metrics_port` is set.
 
 Who keeps such numbers keeps a diary, so this one must not tell of anybody: no address, no account, no peer, and of what people do only
-totals, rounded down to tens, and only while there are more than 50 accounts. Below that the machine speaks of itself alone: disk,
+totals, rounded down to tens, and only from fifty
+accounts on (policy/totals.py). Below that the machine speaks of itself alone: disk,
 certificate, memory, its own events. Every answer within a minute is the same one, so that asking often shows nothing finer. An event not
 known to be the machine's own counts as people's.
 
@@ -15,13 +16,12 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from razdar.policy.totals import PEOPLE_FROM, STEP
 from razdar.servers.journal import Journal
 from razdar.servers.listening import Door, OpenDoor, listen
 
 ADDRESS = "127.0.0.1"
-PEOPLE_ABOVE = 50
-"""Accounts; with fewer, a total tells who is here."""
-PEOPLE_STEP, SIZE_STEP = 10, 1_048_576
+SIZE_STEP = 1_048_576
 FRESH_S = 60.0
 OWN_EVENTS = ("bug", "certificate.", "disk.", "relay.", "reload.", "settle.failed", "store.")
 """Events of the machine itself, or how their names begin."""
@@ -68,7 +68,7 @@ class _Family:
 
 def exposition(readings: Readings) -> str:
     """The text that is served."""
-    families = [*_machine(readings), *(_people(readings) if readings.accounts > PEOPLE_ABOVE else ()), _events(readings)]
+    families = [*_machine(readings), *(_people(readings) if readings.accounts >= PEOPLE_FROM else ()), _events(readings)]
     return "".join(f"{line}\n" for family in families for line in family.lines())
 
 
@@ -80,23 +80,21 @@ def _machine(now: Readings) -> Iterator[_Family]:
     yield _one("disk_full", "1 while deliveries are refused because the disk is full", int(now.is_disk_full))
     yield _one("memory_bytes", "memory in use, in whole MiB", _down(now.memory_bytes, SIZE_STEP))
     yield _one("store_bytes", "size of the store, in whole MiB", _down(now.store_bytes, SIZE_STEP))
-    queues = [(_label("queue", name), _down(length, PEOPLE_STEP)) for name, length in sorted(now.queues.items())]
+    queues = [(_label("queue", name), _down(length, STEP)) for name, length in sorted(now.queues.items())]
     yield _Family("queue_length", "jobs that wait, in tens", queues)
 
 
 def _people(now: Readings) -> Iterator[_Family]:
-    yield _one("accounts", "accounts, in tens", _down(now.accounts, PEOPLE_STEP))
-    yield _one("waiting_messages", "messages that wait to be fetched, in tens", _down(now.waiting_messages, PEOPLE_STEP))
-    yield _one("stored_bodies", "stored bodies, in tens", _down(now.stored_bodies, PEOPLE_STEP))
-    yield _one("connections", "open connections, in tens", _down(now.connections, PEOPLE_STEP))
+    yield _one("accounts", "accounts, in tens", _down(now.accounts, STEP))
+    yield _one("waiting_messages", "messages that wait to be fetched, in tens", _down(now.waiting_messages, STEP))
+    yield _one("stored_bodies", "stored bodies, in tens", _down(now.stored_bodies, STEP))
+    yield _one("connections", "open connections, in tens", _down(now.connections, STEP))
 
 
 def _events(now: Readings) -> _Family:
     own = [(_label("event", name), count) for name, count in sorted(now.events.items()) if name.startswith(OWN_EVENTS)]
-    others = [
-        (_label("event", name), _down(count, PEOPLE_STEP)) for name, count in sorted(now.events.items()) if not name.startswith(OWN_EVENTS)
-    ]
-    rows = own + (others if now.accounts > PEOPLE_ABOVE else [])
+    others = [(_label("event", name), _down(count, STEP)) for name, count in sorted(now.events.items()) if not name.startswith(OWN_EVENTS)]
+    rows = own + (others if now.accounts >= PEOPLE_FROM else [])
     return _Family("events_total", "what happened since the start, what people did in tens", rows, "counter")
 
 

@@ -107,6 +107,10 @@ class Accounts:
             if self._cache.epoch == epoch or self._cache.find(address, password) is not None:
                 return answer  # else the password may have been changed meanwhile, and nobody would end this session
 
+    def is_blocked(self, login: Login) -> bool:
+        """Whether the operator turned the account away."""
+        return self._is_blocked(login.account)
+
     async def prove(self, address: Address | None, password: str, origin: bytes) -> Login | Refusal:
         """As `log_in` for somebody who has an account: never makes or prolongs one, and costs a derivation even when it is remembered."""
         if address is None or address.domain != self._domain:

@@ -10,10 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from razdar.model.verdict import Refusal
 from razdar.web.account import hand_over
 from razdar.web.errors import insecure
 from razdar.web.forms import Typed, network, typed
 from razdar.web.pages import Pages, is_secure
+from razdar.wire.smtp.replies import BLOCKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,8 @@ class Leave:
         if mistake or written.address is None:
             return self._form(request, 422, "password", mistake, written)
         fresh = await self.pages.site.new_password(written.address, written.password, network(request))
-        if fresh is None:
-            return self._form(request, 403, "password", "leave_wrong", written)
+        if isinstance(fresh, Refusal):
+            return self._form(request, 403, "password", "leave_blocked" if fresh == BLOCKED else "leave_wrong", written)
         return hand_over(self.pages, request, (written.address, fresh), title="password_ready_title", is_made=True)
 
     async def delete(self, request: Request) -> Response:

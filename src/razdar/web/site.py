@@ -44,8 +44,8 @@ class Site:
     """How many accounts the token can still make; 0 for an unknown one."""
     claim_invite: Callable[[str, str], Awaitable[Credentials | Refusal]]
     """Makes the account at once, for a token and a ticket or "". May raise CrewBusy or StoreUnavailable; then nothing happened."""
-    new_password: Callable[[Address, str, bytes], Awaitable[str | None]]
-    """Address, password, the opaque network: the new password, or None if these are wrong. Raises as `claim_invite`."""
+    new_password: Callable[[Address, str, bytes], Awaitable[str | Refusal]]
+    """Address, password, the opaque network: the new password, or why not (services/leaving.py). Raises as `claim_invite`."""
     leave: Callable[[Address, str, bytes], Awaitable[bool]]
     """The same: the account is gone, or address or password is wrong. Raises as `claim_invite`."""
     apps: Callable[[], Sequence[AppFile]]
