@@ -46,7 +46,7 @@ def cards(browser: Any) -> bytes:
     page = browser.new_page(viewport={"width": 718, "height": 1000})
     page.emulate_media(media="print")
     page.set_content(html, wait_until="networkidle")
-    return bytes(page.screenshot(clip={"x": 0, "y": 0, "width": 718, "height": 590}))
+    return bytes(page.screenshot(clip={"x": 0, "y": 0, "width": 718, "height": 650}))
 
 
 def main() -> int:

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 from tests.browser.conftest import CHROMIUM
+from tests.browser.gallery import LARGEST_BYTES
 from tests.browser.stage import Stage
+from tests.browser.views import APP
 from tests.console_world import NOW_S, Office
 from tests.service_world import DOMAIN
 
@@ -33,6 +35,8 @@ PAGES = {
     "console-block": "/console/do/block",
     "console-setting": "/console/do/setting?name=keep_days",
     "console-backup": "/console/do/backup",
+    "console-withdraw": "/console/do/withdraw",
+    "console-peer": "/console/do/peer_add?name=other.example",
     "status": "/status",
 }
 
@@ -58,6 +62,10 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Office:
     """A town's relay."""
     office = Office(tmp_path_factory.mktemp("office"), accounts=412, kept=town_s_days(NOW_S // 3600))
     office.peers = (PeerState("other.example", 120, 2 * 3600, "not-connected"),)
+    office.relay.apps = [APP]
+    (office.data / "names.txt").write_text(
+        f"other.example 192.0.2.7 https=8443 seen={'ab' * 32}\nclinic.example 192.0.2.9 pin={'cd' * 32}\n"
+    )
     office.look()
     return office
 
@@ -105,7 +113,8 @@ def press(page: Any, selector: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize(("language", "width"), [("fa", 360), ("en", 1280)])
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_every_page_is_accessible(chromium: Any, axe: str, office: Office, stage: Stage, language: str, width: int, scheme: str) -> None:
     with tab(chromium, language, width, scheme, script=True) as page:
         enter(page, stage, office, language)
@@ -210,13 +219,15 @@ def test_pictures_for_the_documents(chromium: Any, office: Office, stage: Stage)
         ("console", "fa", "desktop", "light"),
         ("console", "fa", "phone", "dark"),
         ("console-people", "fa", "phone", "light"),
+        ("console-relay", "fa", "desktop", "light"),
         ("console-week", "en", "desktop", "dark"),
         ("status", "fa", "phone", "light"),
         ("status", "en", "desktop", "light"),
     ):
-        width, height = {"phone": (360, 740), "desktop": (1280, 1500)}[form]
+        width, height = {"phone": (360, 740), "desktop": (1280, 1150)}[form]
         with tab(chromium, language, width, scheme) as page:
             page.set_viewport_size({"width": width, "height": height})
             enter(page, stage, office, language)
             go(page, stage, PAGES[name], language)
-            page.screenshot(path=SCREENS / f"{name}-{language}-{form}{'-dark' if scheme == 'dark' else ''}.png")
+            taken = page.screenshot(path=SCREENS / f"{name}-{language}-{form}{'-dark' if scheme == 'dark' else ''}.png")
+            assert len(taken) <= LARGEST_BYTES, name
