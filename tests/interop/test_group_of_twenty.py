@@ -86,5 +86,5 @@ def test_the_sender_finds_one_report_that_names_all_who_were_missed(core: Core, 
     owner.delivered(message)
     (told,) = reports(here, "owner-123", "a long password")
     assert removed.address in told
-    assert foreign.address in told
+    assert foreign.address not in told  # waits in the queue: without DNS nobody can tell whether that relay exists
     assert member.address not in told
