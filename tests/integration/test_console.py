@@ -259,12 +259,13 @@ def test_what_commands_do_stands_in_the_log_by_its_kind(relay: Relay, visitor: V
         ["peer", "remove", "other.example"],
         ["apps", "add", str(app)],
         ["apps", "remove", app.name],
+        ["backup", str(tmp_path / "saved")],
     )
     for command in commands:
         subprocess.run([*razdar, *command, "--data", str(relay.data)], check=True, capture_output=True, timeout=60)
     visitor.enter()
     kinds = [json.loads(line)[1] for line in (relay.data / "actions.log").read_text().splitlines()]
-    assert kinds == ["invite", "peer_add", "peer_remove", "app_add", "app_remove", "enter"]
+    assert kinds == ["invite", "peer_add", "peer_remove", "app_add", "app_remove", "backup", "enter"]
     assert "An app was added" in visitor.http.get("/console/log?lang=en").text
     log = (relay.data / "actions.log").read_text()
     assert not [word for word in ("Parisa", "other.example", "deltachat", "192.0.2.7") if word in log]

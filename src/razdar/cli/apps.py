@@ -2,13 +2,12 @@
 """`./razdar apps`: which apps the relay hands out itself. Works on the data folder; a running relay notices at once."""
 
 import argparse
-from contextlib import suppress
 from pathlib import Path
 
+from razdar.cli.done import note_done
 from razdar.cli.terminal import persian_digits, say
 from razdar.model.app_file import AppFile
 from razdar.model.trouble import Trouble
-from razdar.servers.control import ask, control_path
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -23,19 +22,12 @@ def run(arguments: argparse.Namespace) -> int:
         raise Trouble("نام پرونده را هم بنویسید.", "Name the file, too.")
     if arguments.WHAT == "add":
         _list([shelf.add(Path(arguments.FILE), arguments.version or "", arguments.number)])
-        _note(arguments.data, "app_add")
+        note_done(arguments.data, "app_add")
     else:
         shelf.remove(Path(arguments.FILE).name)
-        _note(arguments.data, "app_remove")
+        note_done(arguments.data, "app_remove")
         say("از صفحهٔ رله برداشته شد.", "It is no longer on the relay's page.")
     return 0
-
-
-def _note(data: Path, done: str) -> None:
-    """A relay that runs writes the kind of change into its log of actions; none running is fine."""
-    if control_path(data).exists():
-        with suppress(Trouble):
-            ask(data, {"op": "done", "done": done})
 
 
 def _list(files: list[AppFile]) -> None:

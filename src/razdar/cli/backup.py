@@ -9,6 +9,7 @@ from pathlib import Path
 from razdar.adapters.backup import SETTINGS, count_accounts, gather
 from razdar.adapters.backup_file import is_backup, pack
 from razdar.adapters.files import write_private
+from razdar.cli.done import note_done
 from razdar.cli.passphrase import ask_new
 from razdar.cli.terminal import persian_digits, say
 from razdar.model.trouble import file_is_something_else, file_not_read, file_not_written
@@ -28,6 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
         write_private(file, pack(parts, passphrase, os.urandom))
     except OSError as error:
         raise file_not_written(file, error.strerror or "?") from error
+    note_done(data, "backup")
     _tell(file, count_accounts(parts), has_settings=SETTINGS in parts, is_sealed=bool(passphrase))
     return 0
 
