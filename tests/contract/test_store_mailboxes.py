@@ -6,7 +6,7 @@ import asyncio
 import pytest
 from tests.contract.stores import BODY, account, account_id, deliver, folder, record, removal, used
 
-from razdar.model.ids import MailboxId, Uid
+from razdar.model.ids import BodyId, MailboxId, Uid
 from razdar.ports.store import Store
 
 pytestmark = pytest.mark.anyio
@@ -97,3 +97,16 @@ async def test_one_account_does_not_see_anothers_folders(store: Store) -> None:
     await folder(store, anna)
     assert [folder.id for folder in await store.mailboxes(boris.account)] == [boris]
     assert (await store.account(boris.account)) == record("boris")
+
+
+@pytest.mark.parametrize("count", [127, 128, 129, 300])
+async def test_a_mailbox_is_counted_and_listed_whole_however_large(store: Store, count: int) -> None:
+    # The store on disk looks at small ones on the event loop and at large ones in a thread.
+    inbox = await account(store, "anna")
+    other = await folder(store, inbox)
+    for number in range(count):
+        await deliver(store, inbox, body=BodyId(1 + number))
+    await deliver(store, other, body=BodyId(1000))
+    found = await store.mailbox(inbox)
+    assert found is not None
+    assert (found.messages, list(await store.uids(inbox))) == (count, list(range(1, count + 1)))

@@ -16,16 +16,18 @@ SELECT json_group_array(json_array(key, hex(public_key), (
 FROM json_each(:rows) JOIN account ON account.id = substr(:strip, value, 16)
 """
 _MAILBOXES = """
-SELECT folder, uid_validity, uid_next, sealed, (SELECT count(*) FROM entry WHERE entry.account = m.account AND entry.folder = m.folder)
+SELECT folder, uid_validity, uid_next, sealed, (
+    SELECT count(*) FROM (SELECT 1 FROM entry WHERE entry.account = m.account AND entry.folder = m.folder LIMIT ?))
 FROM mailbox AS m WHERE account = ?
 """
+_ALL = -1  # to SQLite, no limit
 _ENTRIES = """
 SELECT json_group_array(json_array(uid, hex(seal), expires)) FROM (
     SELECT uid, seal, expires FROM entry WHERE account = ? AND folder = ?{some} ORDER BY uid)
 """
 _ALL_ENTRIES = _ENTRIES.format(some="")
 _SOME_ENTRIES = _ENTRIES.format(some=" AND uid IN (SELECT value FROM json_each(?))")
-_UIDS = "SELECT json_group_array(uid) FROM (SELECT uid FROM entry WHERE account = ? AND folder = ? ORDER BY uid)"
+_UIDS = "SELECT json_group_array(uid) FROM (SELECT uid FROM entry WHERE account = ? AND folder = ? ORDER BY uid LIMIT ?)"
 
 
 def account(connection: sqlite3.Connection, wanted: AccountId) -> AccountRecord | None:
@@ -42,12 +44,13 @@ def recipients(connection: sqlite3.Connection, accounts: Sequence[AccountId]) ->
 
 
 def mailboxes(connection: sqlite3.Connection, account: AccountId) -> Sequence[MailboxRecord]:
-    rows = connection.execute(_MAILBOXES + " ORDER BY folder", (account,)).fetchall()
+    rows = connection.execute(_MAILBOXES + " ORDER BY folder", (_ALL, account)).fetchall()
     return [_mailbox(account, *row) for row in rows]
 
 
-def mailbox(connection: sqlite3.Connection, wanted: MailboxId) -> MailboxRecord | None:
-    row = connection.execute(_MAILBOXES + " AND folder = ?", wanted).fetchone()
+def mailbox(connection: sqlite3.Connection, wanted: MailboxId, at_most: int = _ALL) -> MailboxRecord | None:
+    """`messages` counts up to `at_most`, and no more rows than that are touched."""
+    row = connection.execute(_MAILBOXES + " AND folder = ?", (at_most, *wanted)).fetchone()
     return None if row is None else _mailbox(wanted.account, *row)
 
 
@@ -61,8 +64,9 @@ def entries(connection: sqlite3.Connection, mailbox: MailboxId, uids: Sequence[U
     return [Entry(Uid(uid), bytes.fromhex(seal), expires) for uid, seal, expires in found]
 
 
-def uids(connection: sqlite3.Connection, mailbox: MailboxId) -> Sequence[Uid]:
-    found: list[Uid] = unpacked(connection.execute(_UIDS, mailbox).fetchone())
+def uids(connection: sqlite3.Connection, mailbox: MailboxId, at_most: int = _ALL) -> Sequence[Uid]:
+    """The lowest `at_most`."""
+    found: list[Uid] = unpacked(connection.execute(_UIDS, (*mailbox, at_most)).fetchone())
     return found
 
 

@@ -44,6 +44,8 @@ T = TypeVar("T")
 
 LOOKS_AT_ONCE = 64
 """Keyed rows that are looked up on the event loop; more go to the thread."""
+FEW = 128
+"""Messages of a mailbox that is counted and listed there. Most hold fewer, and SELECT is half of what a device asks."""
 
 
 async def open_store(
@@ -172,6 +174,9 @@ class SqliteStore(Store):
         return await self._search(lambda connection: reads.mailboxes(connection, account))
 
     async def mailbox(self, mailbox: MailboxId) -> MailboxRecord | None:
+        found = self._look(lambda connection: reads.mailbox(connection, mailbox, FEW + 1))
+        if found is None or found.messages <= FEW:
+            return found
         return await self._search(lambda connection: reads.mailbox(connection, mailbox))
 
     async def create_mailbox(self, account: AccountId, sealed: bytes) -> MailboxRecord | None:
@@ -205,7 +210,8 @@ class SqliteStore(Store):
         return self._look(look) if uids is not None and len(uids) <= LOOKS_AT_ONCE else await self._search(look)
 
     async def uids(self, mailbox: MailboxId) -> Sequence[Uid]:
-        return await self._search(lambda connection: reads.uids(connection, mailbox))
+        found = self._look(lambda connection: reads.uids(connection, mailbox, FEW + 1))
+        return found if len(found) <= FEW else await self._search(lambda connection: reads.uids(connection, mailbox))
 
     async def body(self, body: BodyId) -> bytes | None:
         fresh = self._fresh.find(body)
