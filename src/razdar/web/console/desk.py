@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """What the console may ask of the relay and do to it. app/desk.py fills it in; tests fill in a small one.
 
-There is nothing in here that lists accounts, names an address, tells anybody's IP or who wrote to whom: there are no such views in the code.
+There is nothing in here that lists accounts, names an address, tells anybody's IP or who wrote to whom: no such views exist in the code.
 The places of other relays are those that the operator typed.
 """
 
