@@ -28,7 +28,7 @@ class Tarpit(DnsServer):
 
 
 async def held(resolver: DnsResolver, names: list[str]) -> list[asyncio.Task[object]]:
-    return [asyncio.create_task(resolver.txt(name)) for name in names]  # type: ignore[arg-type]
+    return [asyncio.create_task(resolver.txt(name)) for name in names]
 
 
 async def given_up(resolver: DnsResolver, tasks: list[asyncio.Task[object]]) -> None:

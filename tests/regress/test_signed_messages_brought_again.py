@@ -109,7 +109,7 @@ async def test_names_below_one_domain_do_not_fill_a_mailbox_together() -> None:
         brought = []
         for number in range(1, 14):
             author = Address("parisa123", name % number)
-            world.resolver.texts[f"{SELECTOR}._domainkey.{author.domain}"] = (dkim_key().record(),)
+            world.resolver.texts = {**world.resolver.texts, f"{SELECTOR}._domainkey.{author.domain}": (dkim_key().record(),)}
             whole = letter(author, 8_000, number)
             whole = whole if author.domain.startswith("[") else signed(whole, author.domain)
             arrival = Arrival(bytes(16), author.domain.removeprefix("[ipv6:").removesuffix("]"))

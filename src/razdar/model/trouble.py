@@ -182,13 +182,6 @@ def note_too_long() -> Trouble:
     )
 
 
-def note_too_long() -> Trouble:
-    return Trouble(
-        "یادداشت دعوت بلند است؛ تا شصت حرف جا دارد.",
-        "The invitation's note is too long; it has room for 120 bytes, about 60 Persian letters.",
-    )
-
-
 def file_not_read(file: Path, why: str) -> Trouble:
     return Trouble(f"{file} خوانده نشد: {why}.", f"{file} cannot be read: {why}.")
 
