@@ -70,8 +70,9 @@ class QueueFolders:
 
     async def open(self) -> None:
         """The account exists and its folders are known. One whose name cannot be opened (another key) is left alone."""
-        record = AccountRecord(self.owner.account, self._entropy(SALT_BYTES), self.public_key, self._entropy(48), NEVER)
-        await self._store.create_account(record)
+        if await self._store.account(self.owner.account) is None:  # a start on a full disk must not need to write
+            record = AccountRecord(self.owner.account, self._entropy(SALT_BYTES), self.public_key, self._entropy(48), NEVER)
+            await self._store.create_account(record)
         for folder in await self._store.mailboxes(self.owner.account):
             if folder.id.folder != INBOX and folder.sealed is not None:
                 with suppress(SealBroken):
