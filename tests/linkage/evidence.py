@@ -122,6 +122,8 @@ def _bodies(image: Image, root: int, columns: Sequence[str]) -> list[BodyRow]:
 def _mailboxes(database: Path, faces: Mapping[bytes, int], evidence: Evidence) -> None:
     with closing(sqlite3.connect(f"file:{database}?mode=ro&immutable=1", uri=True)) as connection:
         for account, folder, uid_next, used in connection.execute("SELECT account, folder, uid_next, used FROM mailbox"):
+            if account not in faces:
+                continue  # the queue's, which is the relay's own and empty in these towns
             evidence.used[faces[account]] += used
             if folder == 0:
                 evidence.uid_next[faces[account]] = uid_next
@@ -133,7 +135,8 @@ def _homes(image: Image, root: int, faces: Mapping[bytes, int]) -> list[Row]:
     for cell in image.cells(root):
         account = cell.values[0]
         assert isinstance(account, bytes)
-        found.append(Row(faces[account], 0, 0, 0, b"", cell.page, cell.offset, None))
+        if account in faces:
+            found.append(Row(faces[account], 0, 0, 0, b"", cell.page, cell.offset, None))
     return found
 
 
