@@ -50,8 +50,9 @@ class Operations:
         return {each.__name__: each for each in every}
 
     async def invite(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        uses, days = int(request.get("uses", 1)), int(request.get("days", 7))
         try:
-            token = await self.invites.make(int(request.get("uses", 1)), int(request.get("days", 7)), str(request.get("note", "")))
+            token = await self.invites.make(uses, days, str(request.get("note", "")))
         except ValueError as error:
             raise note_too_long() from error
         await self.log("invite")
