@@ -10,6 +10,8 @@ from collections.abc import Callable
 from razdar.servers.registry import ConnectionLimits
 
 TICK_S = 60.0
+EARLY_S = 0.02
+"""A timer of uvloop counts whole milliseconds from the last round of its loop, so it may wake us a little before its time."""
 
 
 class Deadlines:
@@ -48,7 +50,7 @@ class Deadlines:
 
     def look(self, *, is_logged_in: bool) -> bool:
         """Whether the peer was silent for too long. `is_late` says from now on whether it should have logged in by now."""
-        now = asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time() + EARLY_S
         self.is_late = not is_logged_in and now - self._began >= self._limits.login_s
         return now - self._heard >= self._limits.idle_s
 
