@@ -260,7 +260,7 @@ COMMANDS = (
         "test",
         "همهٔ بررسی‌ها را اجرا می‌کند؛ واژه‌های دیگر به pytest می‌رسد و آن‌گاه تنها pytest اجرا می‌شود.",
         "Runs all checks; other words go to pytest, and then pytest runs alone.",
-        (_option("--quick", "تنها بخش تند، کمتر از یک دقیقه", "only the fast part, in less than a minute", action="store_true"),),
+        (_option("--quick", "تنها بخش تند، یک دقیقه و نیم", "only the fast part, in a minute and a half", action="store_true"),),
     ),
     Command(
         "audit",
