@@ -17,11 +17,11 @@ from bench.plan import play
 from bench.target import RAISED, RazdarTarget, Target
 
 from razdar.adapters.certificate_look import look
+from razdar.adapters.identity import published_key
 from razdar.adapters.names_file import FILE_NAME, check_key, put_peer
 from razdar.ports.resolver import Peer
-from razdar.vault.dkim_key import DkimKey
+from razdar.services.dkim_signing import SELECTOR
 
-SELECTOR = "razdar"
 RAISED_HERE = RAISED | {
     "peer_messages_per_minute": 1_000_000,
     "peer_bytes_per_minute": 1_000_000_000_000,
@@ -105,8 +105,8 @@ class RazdarCouple(Couple[RazdarTarget]):
         """What an operator gets with `peer add --pin --dkim`. In force from the next start on."""
         seen = look(relay.domain, (relay.bind,), 443)
         assert seen is not None, "it runs"
-        record = DkimKey.load((relay.data / "keys" / "dkim.pem").read_bytes()).record().decode()
-        return Peer(relay.domain, (relay.bind,), self._https, 25, seen.pin, (check_key(f"{SELECTOR}:{record}"),), is_confirmed=True)
+        domain, record = published_key(relay.data)
+        return Peer(domain, (relay.bind,), self._https, 25, seen.pin, (check_key(f"{SELECTOR}:{record}"),), is_confirmed=True)
 
 
 class PostfixCouple(Couple[PeerTarget]):

@@ -8,6 +8,7 @@ from functools import cache
 from tests.mail.make import encrypted_message
 from tests.service_world import DOMAIN, World
 
+from razdar.adapters.dkim_key import DkimKey
 from razdar.adapters.memory.names import MemoryPeers, MemoryResolver
 from razdar.model.address import Address
 from razdar.model.arrival import Arrival
@@ -23,7 +24,6 @@ from razdar.services.parcels import Parcel
 from razdar.services.peer_budgets import PeerBudgets
 from razdar.services.provenance import Provenance
 from razdar.services.receive import Receive
-from razdar.vault.dkim_key import DkimKey
 from razdar.wire.dkim.sign import sign
 
 PEER = "peer.example"

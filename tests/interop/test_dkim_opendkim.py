@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from razdar.adapters.dkim_key import DkimKey
 from razdar.environment import CHECKOUT
 from razdar.services.dkim_signing import SELECTOR, signing
-from razdar.vault.dkim_key import DkimKey
 
 MAIL = Path(__file__).parent.parent / "mail"
 PROGRAMS = sorted((CHECKOUT / "build/chatmail-peer").glob("*/usr/sbin/opendkim"), key=lambda path: path.stat().st_mtime)

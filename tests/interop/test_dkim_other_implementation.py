@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from razdar.vault.dkim_key import DkimKey, verify
+from razdar.adapters.dkim_key import DkimKey
+from razdar.vault.dkim_key import verify
 from razdar.wire.dkim.message import SignedMessage
 from razdar.wire.dkim.sign import sign
 
@@ -49,7 +50,7 @@ def signed_by_us(letter: bytes) -> bytes:
 def signed_by_other(letter: bytes, header_form: str, body_form: str) -> bytes:
     dkim = importlib.import_module("dkim")
     forms = header_form.encode(), body_form.encode()
-    pem = cast("Any", key())._private.private_bytes(*_pkcs1())
+    pem = cast("Any", key()).private.private_bytes(*_pkcs1())
     return bytes(dkim.sign(letter, b"sel", b"one.example", pem, canonicalize=forms, include_headers=[b"From", b"Subject"])) + letter
 
 

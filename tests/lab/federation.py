@@ -23,9 +23,8 @@ from tests.lab.namespace import Names, own_names
 from tests.lab.network import Host, Network, network
 from tests.lab.relay import REPOSITORY
 
-from razdar.vault.dkim_key import DkimKey
-
-SELECTOR = "razdar"
+from razdar.adapters.identity import published_key
+from razdar.services.dkim_signing import SELECTOR
 
 
 class Dns:
@@ -107,11 +106,8 @@ class World:
         """DNS knows the relay: address, MX and key."""
         self.dns.publish(relay.domain, "A", relay.host.address)
         self.dns.publish(relay.domain, "MX", f"10 {relay.domain}.")
-        self.dns.publish(
-            f"{SELECTOR}._domainkey.{relay.domain}",
-            "TXT",
-            quoted(DkimKey.load((relay.data / "keys" / "dkim.pem").read_bytes()).record().decode()),
-        )
+        domain, key = published_key(relay.data)
+        self.dns.publish(f"{SELECTOR}._domainkey.{domain}", "TXT", quoted(key))
 
     def chatmail_peer(
         self, number: int, domain: str = "chatmail.test", servers: Sequence[tuple[str, str]] = (), **wishes: Any

@@ -8,7 +8,8 @@ from functools import cache
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from razdar.vault.dkim_key import DkimKey, verify
+from razdar.adapters.dkim_key import DkimKey
+from razdar.vault.dkim_key import verify
 from razdar.wire.dkim.canonical import body_digest, field
 from razdar.wire.dkim.message import SignedMessage
 from razdar.wire.dkim.sign import SIGNED, sign

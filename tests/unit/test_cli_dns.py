@@ -14,13 +14,14 @@ import dns.zone
 import pytest
 from tests.lab.dns_server import DnsServer
 
+from razdar.adapters.dkim_key import DkimKey
 from razdar.adapters.identity import open_identity, published_key
 from razdar.adapters.names_file import read_names
 from razdar.adapters.tls import open_tls
 from razdar.checkup.dns_records import Facts, peer_line, private_addresses, records, zone_line
 from razdar.cli import main
 from razdar.services.dkim_signing import SELECTOR, signing
-from razdar.vault.dkim_key import DkimKey, verify
+from razdar.vault.dkim_key import verify
 from razdar.wire.dkim.message import SignedMessage
 
 HIGH = {"https": 8443, "smtp": 8025}

@@ -8,13 +8,13 @@ from typing import TypeVar
 
 import pytest
 
+from razdar.adapters.dkim_key import DkimKey
 from razdar.adapters.memory.names import MemoryPeers, MemoryResolver
 from razdar.model.verdict import ACCEPT
 from razdar.policy.alignment import Proof, require_alignment
 from razdar.ports.crew import CrewBusy
 from razdar.ports.resolver import Peer
 from razdar.services.dkim_check import INLINE_BYTES, proven_domains
-from razdar.vault.dkim_key import DkimKey
 from razdar.wire.dkim.message import SIGNATURES_MAX
 from razdar.wire.dkim.sign import sign
 from razdar.wire.smtp.replies import DKIM_LATER, NO_DKIM

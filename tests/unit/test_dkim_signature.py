@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from razdar.vault.dkim_key import DkimKey, verify
+from razdar.adapters.dkim_key import DkimKey
+from razdar.vault.dkim_key import verify
 from razdar.wire.dkim.canonical import body_digest
 from razdar.wire.dkim.key import parse_key
 from razdar.wire.dkim.message import CLOCK_LEEWAY_S, SIGNATURES_MAX, SignedMessage, header_digest

@@ -10,8 +10,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from razdar.adapters.dkim_key import _PEM
 from razdar.adapters.files import private_folder, write_private
-from razdar.adapters.identity import _PEM, Identity, name_for_life, open_identity
+from razdar.adapters.identity import Identity, name_for_life, open_identity
 from razdar.model.address import parse_address
 from razdar.model.trouble import Trouble
 
@@ -101,11 +102,11 @@ def test_a_folder_of_an_earlier_version_gets_a_queue_key_once(tmp_path: Path) ->
 
 def test_a_folder_of_an_earlier_version_gets_a_dkim_key_once(tmp_path: Path) -> None:
     first = open_identity(tmp_path, "", os.urandom)
-    assert (first.dkim_key.key_size, _mode(tmp_path / "keys/dkim.pem")) == (2048, 0o600)
+    assert (first.dkim_key.private.key_size, _mode(tmp_path / "keys/dkim.pem")) == (2048, 0o600)
     (tmp_path / "keys/dkim.pem").unlink()
     added = open_identity(tmp_path, "", os.urandom)
     again = open_identity(tmp_path, "", os.urandom)
-    numbers = [each.dkim_key.private_numbers() for each in (first, added, again)]
+    numbers = [each.dkim_key.private.private_numbers() for each in (first, added, again)]
     assert numbers[0] != numbers[1] == numbers[2]
     assert _keys(added) == _keys(first)
 

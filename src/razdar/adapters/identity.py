@@ -15,17 +15,14 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from razdar.adapters.dkim_key import DkimKey
 from razdar.adapters.files import private_folder, sync_folder, write_private
 from razdar.model.trouble import data_not_writable, keys_incomplete, name_differs, never_started
 from razdar.ports.clock import Entropy
 
 KEY_BYTES = 32
-_DKIM_BITS = 2048
-"""Older verifiers know RSA only, and a record of a longer key does not fit into one answer over UDP (RFC 8301 section 3.2)."""
 _NAME_BYTES = 5
 """40 bits: eight characters of base32. Enough that two relays never meet by chance; a card's key, not the name, is what proves identity."""
 
@@ -40,7 +37,7 @@ class Identity:
     signing_key: Ed25519PrivateKey = field(repr=False)
     queue_key: bytes = field(repr=False)
     """X25519, 32 bytes."""
-    dkim_key: rsa.RSAPrivateKey = field(repr=False)
+    dkim_key: DkimKey = field(repr=False)
 
 
 def open_identity(data: Path, domain: str, entropy: Entropy, *, change_name: bool = False) -> Identity:
@@ -114,33 +111,24 @@ def _added_key(path: Path, entropy: Entropy) -> bytes:
     return key
 
 
-def _dkim_key(path: Path) -> rsa.RSAPrivateKey:
+def _dkim_key(path: Path) -> DkimKey:
     """The key in this file, made now if there is none. Trouble if it is damaged."""
     try:
         if not path.exists():
-            made = rsa.generate_private_key(65_537, _DKIM_BITS)
-            write_private(path, made.private_bytes(*_PEM))
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None, unsafe_skip_rsa_key_validation=True)  # we made it
-    except (OSError, ValueError, TypeError) as error:
+            write_private(path, DkimKey.generate().pem())
+        return DkimKey.load(path.read_bytes())
+    except (OSError, ValueError) as error:
         raise keys_incomplete(path.parent) from error
-    if not isinstance(key, rsa.RSAPrivateKey) or key.key_size < _DKIM_BITS:
-        raise keys_incomplete(path.parent)
-    return key
 
 
 def published_key(data: Path) -> tuple[str, str]:
     """The relay's name and the TXT record of its DKIM key (RFC 6376 section 3.6.1), without changing anything. Trouble before its first
-    start. `t=s`: nobody signs for subdomains."""
+    start."""
     keys = data / "keys"
     remembered = _remembered(keys)
     if remembered is None or not (keys / "dkim.pem").exists():
         raise never_started(data)
-    formats = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    public = base64.b64encode(_dkim_key(keys / "dkim.pem").public_key().public_bytes(*formats)).decode()
-    return remembered, f"v=DKIM1; k=rsa; s=email; t=s; p={public}"
-
-
-_PEM = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return remembered, _dkim_key(keys / "dkim.pem").record().decode("ascii")
 
 
 def _remembered(keys: Path) -> str | None:

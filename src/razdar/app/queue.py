@@ -25,7 +25,6 @@ from razdar.services.parcels import Parcels
 from razdar.services.queue_folders import QueueFolders
 from razdar.services.settlement import Settlement
 from razdar.settings import Settings
-from razdar.vault.dkim_key import DkimKey
 from razdar.vault.queue_key import queue_owner
 from razdar.workers.outbound import NoCourier, Outgoing, shown
 
@@ -66,6 +65,6 @@ async def open_queue(
     chance = SystemRandom().random
     outgoing = Outgoing(store, bus, way, folders, settlement, room, clock, calendar, settings, chance, journal)
     await outgoing.open()
-    sign = signing(identity.domain, DkimKey(identity.dkim_key))
+    sign = signing(identity.domain, identity.dkim_key)
     look = FirstLook(resolver, peers)
     return Queue(Outbound(folders, parcels, room, peers, unknowns, look, sign, desk, clock, settings), outgoing)
