@@ -40,6 +40,7 @@ THINK_S = 0.8
 """The longest pause of a writer between two messages."""
 CALM_S = 100.0
 WORD_S = 2.0
+LOOK_S = 0.05
 AGAIN = 0.5
 """Part of the messages whose answer was lost that are sent again, as the apps do."""
 SETTINGS = {"send_per_minute": 1_000_000, "send_burst": 1_000_000, "log_level": "debug"}
@@ -168,15 +169,22 @@ class War:
             await asyncio.sleep(self.dice.uniform(*CUT_S))
 
     async def calm(self) -> None:
-        """The line is as bad as before but whole, and somebody on each side says a word now and then, until everything has arrived."""
+        """The line is as bad as before but whole. Where nothing arrives for a while, somebody on each side says a word, a sign of life."""
         self.planet.net.worsen(*(side.relay.host for side in self.sides), delay_s=0.02, loss=LOSS)
         with suppress(TimeoutError):
             async with asyncio.timeout(CALM_S):
-                while self.missing() or self.waiting():
+                while not await self._arrives_within(WORD_S):
                     await asyncio.gather(*(self._say_a_word(side) for side in self.sides))
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(WORD_S):
-                            await self._everything()
+
+    async def _arrives_within(self, patience_s: float) -> bool:
+        """Whether every message is with its reader and no relay waits for an answer about one. Nothing new may be written meanwhile."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                await self._everything()
+                while self.waiting():  # noqa: ASYNC110 - a relay tells it only when asked
+                    await asyncio.sleep(LOOK_S)
+                return True
+        return False
 
     async def _say_a_word(self, side: Side) -> None:
         with suppress(Lost, TimeoutError, Refused):
