@@ -55,6 +55,12 @@ class Audience:
     """Why somebody who may well exist could not be looked up now."""
 
 
+def why_nobody(reasons: Sequence[Refusal]) -> Refusal:
+    """The one answer for a message that nobody gets: temporary if somebody may receive it later; else what all have in common."""
+    later = next((refusal for refusal in reasons if refusal.is_temporary), None)
+    return later or (reasons[0] if len(set(reasons)) == 1 else replies.NO_RECIPIENT)
+
+
 class _UnderWay:
     """Bytes that were promised room and are not committed yet, by recipient, and by recipient and sender.
 

@@ -19,7 +19,7 @@ from razdar.policy.quota import ShareBook, is_full
 from razdar.ports.clock import Clock, Entropy
 from razdar.ports.crew import CrewBusy
 from razdar.ports.store import Store, StoreUnavailable
-from razdar.services.audience import Audience, Failure, Gatherer, Origin
+from razdar.services.audience import Audience, Failure, Gatherer, Origin, why_nobody
 from razdar.services.parcels import Parcel, Parcels
 from razdar.settings import Settings
 from razdar.wire.report import delivery_report
@@ -51,16 +51,6 @@ class Onward(Protocol):
 
     def committed(self, sender: Sender, parcels: Sequence[Parcel]) -> None:
         """What was packed is on stable storage."""
-
-
-class Nowhere:
-    """An `Onward` that goes nowhere: a relay that speaks to no other."""
-
-    async def pack(self, sender: Sender, recipients: Sequence[Address], message: bytes) -> Packed:
-        return Packed(failures=[(address, replies.NOT_REACHABLE) for address in recipients])
-
-    def committed(self, sender: Sender, parcels: Sequence[Parcel]) -> None:
-        """Nothing ever is."""
 
 
 class Deliver:
@@ -158,7 +148,5 @@ class Deliver:
 
 
 def _why_nobody(sender: Sender, failures: Sequence[Failure]) -> Refusal:
-    """Temporary if one of them may receive later; else what they have in common."""
-    reasons = [refusal for address, refusal in failures if address != sender.address] or [refusal for _, refusal in failures]
-    later = next((refusal for refusal in reasons if refusal.is_temporary), None)
-    return later or (reasons[0] if len(set(reasons)) == 1 else replies.NO_RECIPIENT)
+    """What keeps the sender's own copy back counts only if there is nobody else."""
+    return why_nobody([refusal for address, refusal in failures if address != sender.address] or [refusal for _, refusal in failures])

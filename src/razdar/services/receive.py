@@ -26,7 +26,7 @@ from razdar.ports.clock import Clock, Entropy
 from razdar.ports.crew import Crew, CrewBusy
 from razdar.ports.store import StoreUnavailable
 from razdar.services.arrived import Arrived
-from razdar.services.audience import Audience, Failure, Gatherer, Origin
+from razdar.services.audience import Audience, Failure, Gatherer, Origin, why_nobody
 from razdar.services.parcels import Parcel, Parcels
 from razdar.services.peer_budgets import PeerBudgets
 from razdar.settings import Settings
@@ -136,7 +136,7 @@ class Receive:
             if audience.shortage is not None:
                 return audience.shortage
             if not audience.members:
-                return _why_nobody(audience.failures)
+                return why_nobody([_for_peers(refusal) for _, refusal in audience.failures])
             return await self._hand_over(letter, envelope, origin, audience, message, mark)
         finally:
             self._gatherer.release(origin, audience, len(message))
@@ -161,7 +161,7 @@ class Receive:
         self._wake(reached)
         gone = [(address, replies.NO_SUCH_USER) for address in missed]
         if len(gone) == len(audience.members):
-            return _why_nobody([*audience.failures, *gone])
+            return why_nobody([_for_peers(refusal) for _, refusal in [*audience.failures, *gone]])
         if gone:  # deleted between the look-up and the commit; the message is accepted, with or without a word on that
             with suppress(StoreUnavailable, CrewBusy):
                 reports = await self._report(letter, envelope, gone, message)
@@ -196,10 +196,3 @@ class Receive:
 def _for_peers(refusal: Refusal) -> Refusal:
     """A full mailbox may have room tomorrow, and another relay has a queue to wait in; a person's app has not."""
     return replies.MAILBOX_FULL_NOW if refusal is replies.MAILBOX_FULL else refusal
-
-
-def _why_nobody(failures: Sequence[Failure]) -> Refusal:
-    """Temporary if one of them may receive later; else what they have in common."""
-    reasons = [_for_peers(refusal) for _, refusal in failures]
-    later = next((refusal for refusal in reasons if refusal.is_temporary), None)
-    return later or (reasons[0] if len(set(reasons)) == 1 else replies.NO_RECIPIENT)
