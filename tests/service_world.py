@@ -32,20 +32,21 @@ from razdar.services.accounts import Accounts, Login
 from razdar.services.append import Appender
 from razdar.services.audience import Gatherer
 from razdar.services.calendar import Calendar
-from razdar.services.deliver import Deliver, Nowhere, Onward, Sender
+from razdar.services.deliver import Deliver, Onward, Packed, Sender
 from razdar.services.directory import Directory
 from razdar.services.folders import Folders
 from razdar.services.guesses import Guesses
 from razdar.services.invites import Invites
 from razdar.services.mailbox import OpenMailbox
 from razdar.services.mailboxes import Mailboxes
-from razdar.services.parcels import Parcels
+from razdar.services.parcels import Parcel, Parcels
 from razdar.services.signups import SignUps, Tickets
 from razdar.services.submit import Submit
 from razdar.services.tokens import Tokens
 from razdar.settings import Settings
 from razdar.vault.account_key import PrivateKey
 from razdar.vault.cache import AddressCache, LoginCache
+from razdar.wire.smtp import replies
 
 DOMAIN = "relay.example"
 START_S = 1_760_000_000
@@ -134,6 +135,16 @@ def login_of(name: str) -> tuple[Login, AccountRecord]:
     account = AccountId(blake2b(name.encode(), digest_size=16).digest())
     key = PrivateKey(account, X25519PrivateKey.generate())
     return Login(address(name), account, key, key.public_bytes()), AccountRecord(account, bytes(16), key.public_bytes(), bytes(48), 10_000)
+
+
+class Nowhere:
+    """An `Onward` that goes nowhere: a relay that speaks to no other."""
+
+    async def pack(self, sender: Sender, recipients: Sequence[Address], message: bytes) -> Packed:
+        return Packed(failures=[(address, replies.NOT_REACHABLE) for address in recipients])
+
+    def committed(self, sender: Sender, parcels: Sequence[Parcel]) -> None:
+        """Nothing ever is."""
 
 
 @dataclass
