@@ -63,9 +63,6 @@ class Town:
     is_over: bool = False
     lost_answers: int = 0
 
-    def device_of(self, address: str) -> Device:
-        return next(device for device in self.devices if device.person.address == address)
-
     async def be_sender(self, person: Person) -> None:
         """Sends as fast as it is acknowledged, until it is over."""
         while not self.is_over:

@@ -189,11 +189,6 @@ class Network:
             if other is not host:
                 self.cut(host, other)
 
-    def rejoin(self, host: Host) -> None:
-        for other in self.hosts[1:]:
-            if other is not host:
-                self.mend(host, other)
-
 
 @contextmanager
 def network(count: int, seed: int = 0) -> Iterator[Network]:

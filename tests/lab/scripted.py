@@ -54,7 +54,6 @@ class ScriptedRelay:
     imap_port: int = 0
     smtp_port: int = 0
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
-    sessions: set[asyncio.StreamWriter] = field(default_factory=set)
 
     def code(self, local: str) -> str:
         """A `dclogin:` code for an account here."""
@@ -68,11 +67,6 @@ class ScriptedRelay:
     def put(self, local: str, mail: bytes) -> None:
         """`mail` lies in the mailbox and is announced."""
         self.loop.call_soon_threadsafe(self.mailboxes[f"{local}@{DOMAIN}"].add, mail)
-
-    def drop_connections(self) -> None:
-        """Every client has to connect again."""
-        for writer in list(self.sessions):
-            self.loop.call_soon_threadsafe(writer.transport.abort)
 
     async def smtp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.heard.append(f"greeted {self.greeting}")
@@ -144,10 +138,8 @@ class ScriptedRelay:
 
     def session(self, speak: Speak) -> Speak:
         async def run(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            self.sessions.add(writer)
             with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError, ssl.SSLError):
                 await speak(reader, writer)
-            self.sessions.discard(writer)
             writer.transport.abort()
 
         return run

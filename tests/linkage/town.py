@@ -86,7 +86,6 @@ class Town:
     seizures: dict[str, Seizure] = field(default_factory=dict)
     log_emptied_s: float = 0.0
     """From the last `250` until the log was empty."""
-    played_s: float = 0.0
 
     def faces(self) -> dict[bytes, int]:
         """Account id → person, for somebody who has the server's keys and knows the addresses; 4 ms for each."""
@@ -101,7 +100,6 @@ class Town:
 
     async def play(self) -> None:
         """All days are over; the relay has ended and its files are copied."""
-        began = time.monotonic()
         dice = random.Random(f"people {self.plan.seed}")
         for day, steps in enumerate(self.plan.days):
             if day:
@@ -117,7 +115,6 @@ class Town:
                 self.seize("idle")
             await asyncio.to_thread(self.relay.stop)
         self.seize("stopped")
-        self.played_s = time.monotonic() - began
 
     async def _register(self, dice: random.Random) -> None:
         """Everybody has an account, made by a login in random order. One that nobody has used yet does not outlive the night."""
