@@ -41,12 +41,13 @@ PEER_IDLE_S = 300.0
 
 def doors(parts: Parts, registry: Registry, edge: HttpEdge, reach: Reach, peers: RelayDesk) -> dict[str, Door]:
     """What answers on which port; names as in `settings.port_layout`."""
-    settings, tls = parts.current(), parts.tls
-    line = (registry, parts.journal)
+    ground, people = parts.ground, parts.people
+    settings, tls = ground.current(), ground.tls
+    line = (registry, ground.journal)
     smtp_desk = SmtpDesk(
-        parts.accounts,
-        parts.submit,
-        parts.identity.domain,
+        people.accounts,
+        parts.mail.submit,
+        ground.identity.domain,
         smtp_limits(settings),
         float(settings.memory_wait_seconds),
     )
@@ -66,14 +67,14 @@ def doors(parts: Parts, registry: Registry, edge: HttpEdge, reach: Reach, peers:
         ),
     )
     imap_desk = ImapDesk(
-        parts.accounts,
-        parts.folders,
-        parts.mailboxes,
-        parts.appender,
-        parts.tokens,
-        parts.clock,
-        parts.current,
-        lambda: {name: value.encode() for name, value in server_metadata(parts.current(), parts.apps.files(), reach.page()).items()},
+        people.accounts,
+        parts.boxes.folders,
+        parts.boxes.mailboxes,
+        parts.boxes.appender,
+        parts.push.tokens,
+        ground.clock,
+        ground.current,
+        lambda: {name: value.encode() for name, value in server_metadata(ground.current(), parts.apps.files(), reach.page()).items()},
         imap_limits,
         CAPABILITIES,
     )
@@ -100,12 +101,13 @@ def doors(parts: Parts, registry: Registry, edge: HttpEdge, reach: Reach, peers:
 
 def relay_desk(parts: Parts) -> RelayDesk:
     """What both doors for other relays share."""
-    settings = parts.current()
+    ground = parts.ground
+    settings = ground.current()
     return RelayDesk(
-        parts.receive,
-        PeerSlots(settings.peer_connections, settings.peer_connections_all, parts.journal.count),
+        parts.mail.receive,
+        PeerSlots(settings.peer_connections, settings.peer_connections_all, ground.journal.count),
         MemoryBudget(settings.peer_memory_bytes),
-        parts.identity.domain,
+        ground.identity.domain,
         smtp_limits(settings),
         float(settings.memory_wait_seconds),
     )
@@ -147,23 +149,24 @@ def admission_limits(settings: Settings, connections: int) -> AdmissionLimits:
 
 
 def site(parts: Parts, reach: Reach) -> Site:
+    ground, people = parts.ground, parts.people
     return Site(
-        settings=parts.current,
+        settings=ground.current,
         domain=reach.domain,
         ports=reach.ports,
         is_self_signed=reach.is_self_signed,
-        fingerprint=lambda: parts.tls.fingerprint,
+        fingerprint=lambda: ground.tls.fingerprint,
         server_for=lambda address: reach.server(reach.host_at(address)),
-        new_credentials=parts.invites.offer,
-        fresh_ticket=parts.tickets.fresh,
-        credentials_for=parts.invites.offer_again,
-        may_join=parts.signups.is_open,
-        invite_uses=parts.invites.uses,
-        claim_invite=parts.invites.claim,
-        new_password=parts.leaving.take_new_password,
-        leave=parts.leaving.leave,
+        new_credentials=people.invites.offer,
+        fresh_ticket=people.tickets.fresh,
+        credentials_for=people.invites.offer_again,
+        may_join=people.signups.is_open,
+        invite_uses=people.invites.uses,
+        claim_invite=people.invites.claim,
+        new_password=people.leaving.take_new_password,
+        leave=people.leaving.leave,
         apps=parts.apps.files,
         app_path=parts.apps.path,
-        report=parts.journal.bug,
-        now=parts.clock.now,
+        report=ground.journal.bug,
+        now=ground.clock.now,
     )

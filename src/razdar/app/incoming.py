@@ -5,12 +5,10 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
 from razdar.adapters.confirm import HttpsConfirmer
-from razdar.app.names import Names
+from razdar.app.ground import Ground
 from razdar.app.queue import Queue
 from razdar.model.ids import AccountId
-from razdar.ports.clock import Clock, Entropy
 from razdar.ports.courier import Consignment, Courier, Line, Outcome
-from razdar.ports.crew import Crew
 from razdar.services.arrived import Arrived
 from razdar.services.audience import Gatherer
 from razdar.services.confirmations import Callbacks, Sending
@@ -18,7 +16,6 @@ from razdar.services.parcels import Parcels
 from razdar.services.peer_budgets import PeerBudgets
 from razdar.services.provenance import Provenance
 from razdar.services.receive import Receive
-from razdar.settings import Settings
 
 
 class NotedCourier:
@@ -46,25 +43,20 @@ class _NotedLine:
 
 
 def open_receive(
-    *,
-    stack: AsyncExitStack,
-    names: Names,
-    queue: Queue,
+    ground: Ground,
     gatherer: Gatherer,
     parcels: Parcels,
-    desk: Crew,
-    clock: Clock,
-    entropy: Entropy,
-    settings: Callable[[], Settings],
-    domain: str,
+    queue: Queue,
     wake: Callable[[Sequence[AccountId]], None],
+    stack: AsyncExitStack,
 ) -> Receive | None:
     """None where the setting `federation` is off. The keys of the budgets live as long as the process."""
+    names, desk, clock, entropy, settings = ground.names, ground.desk, ground.clock, ground.entropy, ground.current
     if not settings().federation:
         return None
     confirmer = HttpsConfirmer()
     stack.push_async_callback(confirmer.close)
     prove = Provenance(names.resolver, names.peers, Callbacks(confirmer, clock, settings), desk, clock, settings)
-    budgets, heard_from = PeerBudgets(settings(), clock, entropy(32)), queue.outgoing.heard_from
-    arrived = Arrived(clock, entropy(32))
-    return Receive(prove, budgets, arrived, gatherer, parcels, queue.outbound, desk, clock, entropy, settings, domain, heard_from, wake)
+    budgets, arrived = PeerBudgets(settings(), clock, entropy(32)), Arrived(clock, entropy(32))
+    onward, domain, heard_from = queue.outbound, ground.identity.domain, queue.outgoing.heard_from
+    return Receive(prove, budgets, arrived, gatherer, parcels, onward, desk, clock, entropy, settings, domain, heard_from, wake)

@@ -78,7 +78,7 @@ def _in_words(data: Path) -> Iterator[None]:
 
 
 async def run(parts: Parts, stack: AsyncExitStack, on_ready: Callable[[Ready], None]) -> None:
-    settings = parts.current()
+    settings = parts.ground.current()
     ports = port_layout(settings.ports)
     files = allow_many_files()
     registry = Registry(
@@ -87,62 +87,65 @@ async def run(parts: Parts, stack: AsyncExitStack, on_ready: Callable[[Ready], N
         Transfers(settings.outgoing_bytes),
     )
     admission = Admission(
-        admission_limits(settings, registry.limit), secrets.token_bytes(BOOT_KEY_BYTES), parts.clock.monotonic, parts.journal.count
+        admission_limits(settings, registry.limit),
+        secrets.token_bytes(BOOT_KEY_BYTES),
+        parts.ground.clock.monotonic,
+        parts.ground.journal.count,
     )
-    reach = Reach(parts.identity.domain, ports, parts.current, lambda: parts.tls.self_signed, own_addresses)
+    reach = Reach(parts.ground.identity.domain, ports, parts.ground.current, lambda: parts.ground.tls.self_signed, own_addresses)
     face, operators = site(parts, reach), desk(parts, reach)
     peers, visits = relay_desk(parts), http_limits(settings)
-    routes = peer_routes(peers, parts.sending, parts.journal, visits.head.head_bytes)
-    edge = HttpEdge(make_app(face, operators), visits, parts.journal, routes)
+    routes = peer_routes(peers, parts.mail.sending, parts.ground.journal, visits.head.head_bytes)
+    edge = HttpEdge(make_app(face, operators), visits, parts.ground.journal, routes)
     handshake_s = min(HANDSHAKE_S, float(settings.login_seconds))
     servers, listeners = await listen(doors(parts, registry, edge, reach, peers), ports, settings.bind, handshake_s, admission)
     stack.callback(edge.close)
     stack.push_async_callback(_close, servers, registry)
-    again, draw_sheet = partial(reload_all, parts), partial(sheet, Pages(face))
+    again, draw_sheet = partial(reload_all, parts.ground), partial(sheet, Pages(face))
     link = operators.sessions.make_link
     operations = Operations(
         reach=reach,
-        invites=parts.invites,
-        store=parts.store,
-        calendar=parts.calendar,
+        invites=parts.people.invites,
+        store=parts.ground.store,
+        calendar=parts.ground.calendar,
         registry=registry,
-        journal=parts.journal,
+        journal=parts.ground.journal,
         console_link=link,
         reload_all=again,
         draw_sheet=draw_sheet,
-        reload_names=parts.names.peers.reload,
+        reload_names=parts.ground.names.peers.reload,
         log=operators.log.add,
     )
-    private_folder(control_path(parts.current.config.data).parent)
-    handlers = {**operations.handlers(), "queue": parts.queue.operation}
-    control = ControlServer(control_path(parts.current.config.data), handlers, parts.journal)
+    private_folder(control_path(parts.ground.current.config.data).parent)
+    handlers = {**operations.handlers(), "queue": parts.mail.queue.operation}
+    control = ControlServer(control_path(parts.ground.current.config.data), handlers, parts.ground.journal)
     await control.start()
     stack.push_async_callback(control.close)
     if settings.metrics_port:
-        metrics = MetricsServer(partial(readings, parts, registry), parts.journal)
+        metrics = MetricsServer(partial(readings, parts, registry), parts.ground.journal)
         await metrics.start(settings.metrics_port)
         stack.callback(metrics.close)
     tell = look(parts, registry)
     await tell()
     ready = Ready(
         pid=os.getpid(),
-        domain=parts.identity.domain,
+        domain=parts.ground.identity.domain,
         version=__version__,
         listeners=listeners,
         page=reach.page(),
-        fingerprint=parts.tls.fingerprint if parts.tls.self_signed else "",
-        data=parts.current.config.data,
+        fingerprint=parts.ground.tls.fingerprint if parts.ground.tls.self_signed else "",
+        data=parts.ground.current.config.data,
     )
     stopped = listen_to_signals(parts)  # before anybody can read that the relay is ready
     write_ready(ready)
-    stack.callback(remove_ready, parts.current.config.data)
+    stack.callback(remove_ready, parts.ground.current.config.data)
     on_ready(ready)
     supervisor = Supervisor(os.environ)
     supervisor.ready()
-    parts.journal.detail("relay.ready", listeners=len(listeners), relay_day=parts.calendar.day)
+    parts.ground.journal.detail("relay.ready", listeners=len(listeners), relay_day=parts.ground.calendar.day)
     await work_until(stopped, parts, supervisor, tell)
     supervisor.stopping()
-    parts.journal.detail("relay.stopping", connections=len(registry.live))
+    parts.ground.journal.detail("relay.stopping", connections=len(registry.live))
 
 
 def listen_to_signals(parts: Parts) -> asyncio.Event:
@@ -150,17 +153,17 @@ def listen_to_signals(parts: Parts) -> asyncio.Event:
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    loop.add_signal_handler(signal.SIGHUP, reload, parts)
+    loop.add_signal_handler(signal.SIGHUP, reload, parts.ground)
     return stopped
 
 
 async def work_until(stopped: asyncio.Event, parts: Parts, supervisor: Supervisor, tell: Chore) -> None:
     loop = asyncio.get_running_loop()
-    keeper = Keeper([*chores(parts), tell], parts.journal)
+    keeper = Keeper([*chores(parts), tell], parts.ground.journal)
     owned = [loop.create_task(keeper.run()), loop.create_task(supervisor.keep_alive())]
-    owned.append(loop.create_task(parts.queue.outgoing.run()))
-    if parts.current().push:
-        owned.append(loop.create_task(parts.pusher.run()))
+    owned.append(loop.create_task(parts.mail.queue.outgoing.run()))
+    if parts.ground.current().push:
+        owned.append(loop.create_task(parts.push.pusher.run()))
     await stopped.wait()
     for task in owned:
         task.cancel()
