@@ -48,7 +48,7 @@ def peer(*dkim: tuple[str, bytes]) -> MemoryPeers:
 
 
 def proof(message: bytes, resolver: MemoryResolver, peers: MemoryPeers | None = None, crew: "Crew | None" = None) -> Proof:
-    return asyncio.run(proven_domains(message, resolver, peers or MemoryPeers(), 0, crew=crew))
+    return asyncio.run(proven_domains(message, resolver, peers or MemoryPeers(), 0, crew=crew or Crew()))
 
 
 class Crew:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from razdar.policy.alignment import Proof
 from razdar.ports.crew import Crew, CrewBusy
 from razdar.ports.resolver import NoSuchName, PeerBook, Resolver, ResolverUnavailable
+from razdar.services.off_loop import off_loop
 from razdar.vault.dkim_key import verify
 from razdar.wire.address_field import only_address
 from razdar.wire.dkim.message import SignedMessage
@@ -40,7 +41,7 @@ async def proven_domains(
     peers: PeerBook,
     now: int,
     *,
-    crew: Crew | None = None,
+    crew: Crew,
     header_bytes: int = HEADER_BYTES_MAX,
     header_fields: int = FIELDS_MAX,
 ) -> Proof:
@@ -56,7 +57,7 @@ async def proven_domains(
             continue
         keys = await _keys(signature, resolver, peers)
         try:
-            is_good = await _in(crew if len(message) > INLINE_BYTES else None, _checks(signed, signature, keys.records, now))
+            is_good = await off_loop(crew, _checks(signed, signature, keys.records, now), len(message), INLINE_BYTES)
         except CrewBusy:
             is_good, undecided = False, True
         if is_good:
@@ -85,7 +86,3 @@ async def _keys(signature: Signature, resolver: Resolver, peers: PeerBook) -> _K
 
 def _checks(signed: SignedMessage, signature: Signature, records: Sequence[bytes], now: int) -> Callable[[], bool]:
     return lambda: any(signed.check(signature, record, verify, now) for record in records)
-
-
-async def _in(crew: Crew | None, work: Callable[[], bool]) -> bool:
-    return work() if crew is None else await crew.run(work)

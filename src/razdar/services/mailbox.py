@@ -8,7 +8,7 @@ Flags are changed by rewriting a whole seal, so whoever changes some holds the m
 the same message at the same moment both succeed.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from razdar.services.accounts import Login
 from razdar.services.flags import SYSTEM_FLAGS, flag_names, is_storable, keywords_in, with_flags
 from razdar.services.folders import Folder
 from razdar.services.marks import PendingMarks
+from razdar.services.off_loop import off_loop
 from razdar.services.seals import INLINE_OPENS, Opened, OpenedSeals
 from razdar.services.transfer import portions, removal
 from razdar.vault.body import decrypt_body
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from razdar.services.mailboxes import Mailboxes
 
 INLINE_SEALS = 32  # 85 µs each
-INLINE_BYTES = 262_144
 EVICT_ABOVE = 0.75  # of the quota: what was fetched goes first, as on other chatmail relays
 
 
@@ -131,18 +131,13 @@ class OpenMailbox:
             await self._forget(uid, secret)
             return None
         try:
-            message = await self._decrypt(secret.content_key, blob)
+            message = await off_loop(self.shared.crew, lambda: decrypt_body(secret.content_key, blob), len(blob))
         except SealBroken:  # damaged on disk: one message is lost, and must not make the client come back for it for ever
             self._tell_gone([uid])
             return None
         if is_fetch:
             self._fetched.add(uid)
         return message
-
-    async def _decrypt(self, content_key: bytes, blob: bytes) -> bytes:
-        if len(blob) <= INLINE_BYTES:
-            return decrypt_body(content_key, blob)
-        return await self.shared.crew.run(lambda: decrypt_body(content_key, blob))
 
     async def _forget(self, uid: Uid, secret: EntrySecret) -> None:
         await self.shared.store.remove(self.folder.id, [removal(uid, secret)])
@@ -204,11 +199,11 @@ class OpenMailbox:
         self._marks.forget(existing)
         return existing
 
-    async def seal_all(self, secrets: Mapping[Uid, EntrySecret]) -> dict[Uid, bytes]:
+    def seal_all(self, secrets: Mapping[Uid, EntrySecret]) -> Awaitable[dict[Uid, bytes]]:
         def work() -> dict[Uid, bytes]:
             return {uid: seal(self.login.public_key, secret) for uid, secret in secrets.items()}
 
-        return work() if len(secrets) <= INLINE_SEALS else await self.shared.crew.run(work)
+        return off_loop(self.shared.crew, work, len(secrets), INLINE_SEALS)
 
     async def expunge(self, uids: Iterable[Uid], *, is_closing: bool = False) -> Sequence[Uid]:
         """Those of `uids` that carry \\Deleted are gone, for every device.

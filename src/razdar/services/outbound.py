@@ -21,6 +21,7 @@ from razdar.ports.crew import Crew
 from razdar.ports.resolver import PeerBook
 from razdar.services.audience import Failure
 from razdar.services.deliver import Packed, Sender
+from razdar.services.off_loop import off_loop
 from razdar.services.parcels import Marks, Parcel, Parcels
 from razdar.services.queue_folders import PeerFolder, QueueFolders
 from razdar.services.queued import KEY_BYTES, Author, Queued, by_domain, wrap
@@ -134,10 +135,8 @@ class Outbound:
         members = [(None, folder.mailbox, self._folders.public_key) for folder in folders]
         return await self._parcels.seal(members, wrap(queued), ENTRY_DAYS, Marks(keywords=lane(queued)))
 
-    async def _signed(self, message: bytes) -> bytes:
-        if len(message) <= INLINE_BYTES:
-            return self._sign(message)
-        return await self._crew.run(lambda: self._sign(message))
+    def _signed(self, message: bytes) -> Awaitable[bytes]:
+        return off_loop(self._crew, lambda: self._sign(message), len(message), INLINE_BYTES)
 
     def _never(self, domain: str, group: Sequence[Address]) -> Sequence[Failure]:
         """Who of this domain cannot be reached whatever is tried."""

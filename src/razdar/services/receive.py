@@ -13,7 +13,7 @@ strangers cannot try names.
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from razdar.model.address import Address
 from razdar.model.arrival import Arrival
@@ -27,6 +27,7 @@ from razdar.ports.crew import Crew, CrewBusy
 from razdar.ports.store import StoreUnavailable
 from razdar.services.arrived import Arrived
 from razdar.services.audience import Audience, Failure, Gatherer, Origin, why_nobody
+from razdar.services.off_loop import off_loop
 from razdar.services.parcels import Parcel, Parcels
 from razdar.services.peer_budgets import PeerBudgets
 from razdar.settings import Settings
@@ -34,9 +35,6 @@ from razdar.wire.hygiene import for_mailbox
 from razdar.wire.report import delivery_report
 from razdar.wire.smtp import replies
 
-T = TypeVar("T")
-INLINE_BYTES = 262_144
-"""As in services/submit.py: what is larger is looked at off the event loop."""
 Prove = Callable[[Arrival, str, bytes], Awaitable[Verdict]]
 """Is the message from this domain (services/provenance.py)?"""
 
@@ -107,7 +105,7 @@ class Receive:
     async def __call__(self, arrival: Arrival, envelope: Envelope, content: bytes) -> Verdict:
         """Accept: on stable storage for everybody who can receive it. Raises `StoreUnavailable`, `CrewBusy`."""
         self._budgets.came(arrival, len(content))
-        letter = await self._off_loop(content, lambda: self._read(content))
+        letter = await off_loop(self._crew, lambda: self._read(content), len(content))
         if isinstance(letter, Refusal):
             return letter
         proof = await self._prove(arrival, letter.author.domain, content)
@@ -122,7 +120,7 @@ class Receive:
             return allowance
         if mark:
             self._arrived.take_in(self._arrived.digest(b"", mark))
-        message = await self._off_loop(content, lambda: for_mailbox(content, **self._bounds()))
+        message = await off_loop(self._crew, lambda: for_mailbox(content, **self._bounds()), len(content))
         origin = self._budgets.origin(letter.author, arrival, is_again=is_again)
         return await self._deliver(letter, envelope, origin, message, mark)
 
@@ -144,7 +142,7 @@ class Receive:
     async def _hand_over(
         self, letter: Letter, envelope: Envelope, origin: Origin, audience: Audience, message: bytes, mark: bytes
     ) -> Verdict:
-        digest = await self._off_loop(message, lambda: self._arrived.digest(message, mark))
+        digest = await off_loop(self._crew, lambda: self._arrived.digest(message, mark), len(message))
         members = [each for each in audience.members if not self._arrived.has(digest, each[1])]
         if not members:  # the line broke before our answer was heard
             return ACCEPT
@@ -188,9 +186,6 @@ class Receive:
 
     def _bounds(self) -> dict[str, int]:
         return {"header_bytes": self._settings().header_bytes, "header_fields": self._settings().header_fields}
-
-    async def _off_loop(self, content: bytes, work: Callable[[], T]) -> T:
-        return work() if len(content) <= INLINE_BYTES else await self._crew.run(work)
 
 
 def _for_peers(refusal: Refusal) -> Refusal:

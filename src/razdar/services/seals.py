@@ -5,7 +5,7 @@ Other devices change the same entries while the store is being read, so an answe
 entries are read again. It tells nobody anything and changes nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -13,6 +13,7 @@ from razdar.model.ids import MailboxId, Uid
 from razdar.model.message import EntrySecret
 from razdar.ports.crew import Crew
 from razdar.ports.store import Entry, Store
+from razdar.services.off_loop import off_loop
 from razdar.vault.account_key import PrivateKey
 from razdar.vault.seal import SealBroken, unseal
 
@@ -92,10 +93,8 @@ class OpenedSeals:
             self._looks = [look for look in self._looks if look is not changed]
         return found
 
-    async def _unseal(self, entries: Sequence[Entry]) -> dict[Uid, Opened]:
-        if len(entries) <= INLINE_OPENS:
-            return _unsealed(self._key, entries)
-        return await self._crew.run(lambda: _unsealed(self._key, entries))
+    def _unseal(self, entries: Sequence[Entry]) -> Awaitable[dict[Uid, Opened]]:
+        return off_loop(self._crew, lambda: _unsealed(self._key, entries), len(entries), INLINE_OPENS)
 
 
 def _unsealed(key: PrivateKey, entries: Iterable[Entry]) -> dict[Uid, Opened]:

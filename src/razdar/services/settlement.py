@@ -20,6 +20,7 @@ from razdar.ports.crew import Crew
 from razdar.ports.store import Entry, Removal, Store
 from razdar.services.audience import Failure
 from razdar.services.calendar import Calendar
+from razdar.services.off_loop import off_loop
 from razdar.services.outbound import TOLD, queued_day
 from razdar.services.parcels import Marks, Parcel, Parcels
 from razdar.services.queue_folders import PeerFolder, QueueFolders
@@ -28,7 +29,6 @@ from razdar.vault.body import decrypt_body, padded_size
 from razdar.vault.seal import SealBroken, seal, unseal
 from razdar.wire.report import Kind, delivery_report
 
-INLINE_BYTES = 262_144
 _ENHANCED = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}")
 _WORDS_MAX = 200
 
@@ -109,8 +109,7 @@ class Settlement:
         key = waiting.secret.content_key
         try:
             if blob is not None:
-                content = decrypt_body(key, blob) if len(blob) <= INLINE_BYTES else await self._crew.run(lambda: decrypt_body(key, blob))
-                return unwrap(content)
+                return unwrap(await off_loop(self._crew, lambda: decrypt_body(key, blob), len(blob)))
         except (SealBroken, QueuedBroken):
             pass
         await self._drop(folder, waiting.removal)

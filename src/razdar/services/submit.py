@@ -14,12 +14,10 @@ from razdar.ports.clock import Clock
 from razdar.ports.crew import Crew
 from razdar.services.accounts import Login
 from razdar.services.deliver import Deliver, Sender
+from razdar.services.off_loop import off_loop
 from razdar.settings import Settings
 from razdar.wire.hygiene import for_mailbox, for_submission
 from razdar.wire.smtp import replies
-
-INLINE_BYTES = 262_144
-"""The gate takes 1.2 ms for 200 kB and 60 ms for 10 MB (docs/encryption-policy.md)."""
 
 
 class Submit:
@@ -70,11 +68,9 @@ class Submit:
             waited_s += pause_s
         return ACCEPT
 
-    async def check_content(self, login: Login, content: bytes) -> Verdict:
+    def check_content(self, login: Login, content: bytes) -> Awaitable[Verdict]:
         """What the content must be, whether it is submitted or appended. Large ones are looked at off the event loop. Raises `CrewBusy`."""
-        if len(content) <= INLINE_BYTES:
-            return self._check(login, content)
-        return await self._crew.run(lambda: self._check(login, content))
+        return off_loop(self._crew, lambda: self._check(login, content), len(content))
 
     def _check(self, login: Login, content: bytes) -> Verdict:
         size_bytes, fields = self._settings().header_bytes, self._settings().header_fields
