@@ -8,7 +8,7 @@ in Persian stand in settings_fa.py.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, TypedDict
 
 
 def _setting(default: Any, reason: str, *, low: float | None = None, high: float | None = None, choices: tuple[str, ...] = ()) -> Any:
@@ -18,6 +18,13 @@ def _setting(default: Any, reason: str, *, low: float | None = None, high: float
 def _limit(default: Any, reason: str, *, low: float, high: float | None = None) -> Any:
     """A setting that bounds what a peer may do: docs/limits.md says what it hears then, and a test hits it."""
     return field(default=default, metadata={"reason": reason, "low": low, "high": high, "choices": (), "is_limit": True})
+
+
+class HeaderBounds(TypedDict):
+    """How much of a header is read, as everything that reads one takes it."""
+
+    header_bytes: int
+    header_fields: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,6 +235,10 @@ class Settings:
     log_level: str = _setting(
         "info", "debug, info, warning or error; no level names a person", choices=("debug", "info", "warning", "error")
     )
+
+    @property
+    def header_bounds(self) -> HeaderBounds:
+        return {"header_bytes": self.header_bytes, "header_fields": self.header_fields}
 
 
 NEEDS_RESTART = frozenset(

@@ -18,6 +18,7 @@ from razdar.model.verdict import ACCEPT, Refusal
 from razdar.ports.store import StoreUnavailable
 from razdar.services.arrived import KEPT_S, Arrived
 from razdar.services.confirmations import PER_PLACE_AND_NETWORK_PER_MINUTE, PER_PLACE_PER_MINUTE, digest_of
+from razdar.settings import Settings
 from razdar.wire.smtp import replies
 
 pytestmark = pytest.mark.anyio
@@ -53,6 +54,16 @@ async def test_hygiene_takes_out_what_servers_wrote_for_each_other(world: PeerWo
     trail = b"Received: from [192.0.2.1] by x\r\nAuthentication-Results: x; dkim=pass\r\n"
     assert await world.bring(trail + signed(letter()), anna) == ACCEPT
     assert await world.read(anna) == [letter()]
+
+
+@pytest.mark.parametrize("tight", [Settings(header_bytes=4_096), Settings(header_fields=20)], ids=["bytes", "fields"])
+async def test_no_more_of_a_header_is_read_than_the_settings_say(world: PeerWorld, tight: Settings) -> None:
+    anna = await world.member("anna")
+    message = signed(b"".join(b"X-%d: %s\r\n" % (number, b"x" * 200) for number in range(20)) + letter())
+    world.settings = tight
+    assert await world.bring(message, anna) == replies.MALFORMED_MESSAGE
+    world.settings = Settings()
+    assert await world.bring(message, anna) == ACCEPT
 
 
 async def test_everybody_who_can_receive_does_and_the_sender_hears_of_the_others(world: PeerWorld) -> None:

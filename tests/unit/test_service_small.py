@@ -21,6 +21,7 @@ from razdar.services.folders import Folder, FolderRefused
 from razdar.services.invites import INVITE_USED_UP, INVITED_ONLY
 from razdar.services.tokens import TOKEN_BYTES_MAX
 from razdar.services.transfer import OverQuota
+from razdar.settings import Settings
 from razdar.vault.seal import unseal
 from razdar.wire.smtp import replies
 
@@ -301,3 +302,13 @@ async def test_nobody_sends_under_another_name(world: World, claimed_address: st
     assert world.submit.check_sender(anna, address(*claimed_address.lower().split("@"))) == replies.NOT_YOUR_ADDRESS
     assert world.submit.check_sender(anna, None) == replies.NOT_YOUR_ADDRESS
     assert isinstance(await world.submit.check_content(anna, encrypted_message(claimed_address, ["x@relay.example"])), Refusal)
+
+
+@pytest.mark.parametrize("tight", [Settings(header_bytes=4_096), Settings(header_fields=20)], ids=["bytes", "fields"])
+async def test_no_more_of_a_header_is_read_than_the_settings_say(world: World, tight: Settings) -> None:
+    anna = await world.member("anna")
+    added = b"".join(b"X-%d: %s\r\n" % (number, b"x" * 200) for number in range(20))
+    message = added + encrypted_message(str(anna.address), ["x@relay.example"])
+    assert await world.submit.check_content(anna, message) == ACCEPT
+    world.settings = tight
+    assert await world.submit.check_content(anna, message) == replies.MALFORMED_MESSAGE

@@ -36,7 +36,7 @@ his own network may have asked there, and not what the relay may that he names."
 
 def digest_of(message: bytes, settings: Settings) -> bytes:
     """What both sides compute. Raises MimeError."""
-    return sha256(for_mailbox(message, header_bytes=settings.header_bytes, header_fields=settings.header_fields)).digest()
+    return sha256(for_mailbox(message, **settings.header_bounds)).digest()
 
 
 class Sending:

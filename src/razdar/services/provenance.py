@@ -55,8 +55,7 @@ class Provenance:
         if way is Way.SOURCE:
             return ACCEPT
         if way is Way.SIGNATURE:
-            settings = self._settings()
-            bounds = {"header_bytes": settings.header_bytes, "header_fields": settings.header_fields}
+            bounds = self._settings().header_bounds
             proof = await proven_domains(message, self._resolver, self._peers, self._clock.now(), crew=self._crew, **bounds)
             return require_alignment(domain, proof)
         return await self._callbacks(arrival, _place(domain, peer), message, is_entered=peer is not None)

@@ -120,7 +120,7 @@ class Receive:
             return allowance
         if mark:
             self._arrived.take_in(self._arrived.digest(b"", mark))
-        message = await off_loop(self._crew, lambda: for_mailbox(content, **self._bounds()), len(content))
+        message = await off_loop(self._crew, lambda: for_mailbox(content, **self._settings().header_bounds), len(content))
         origin = self._budgets.origin(letter.author, arrival, is_again=is_again)
         return await self._deliver(letter, envelope, origin, message, mark)
 
@@ -182,10 +182,7 @@ class Receive:
         return await self._postbox.pack_report(letter.author, report)
 
     def _read(self, content: bytes) -> Letter | Refusal:
-        return read_letter(content, self._domain, **self._bounds())
-
-    def _bounds(self) -> dict[str, int]:
-        return {"header_bytes": self._settings().header_bytes, "header_fields": self._settings().header_fields}
+        return read_letter(content, self._domain, **self._settings().header_bounds)
 
 
 def _for_peers(refusal: Refusal) -> Refusal:

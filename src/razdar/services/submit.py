@@ -73,18 +73,18 @@ class Submit:
         return off_loop(self._crew, lambda: self._check(login, content), len(content))
 
     def _check(self, login: Login, content: bytes) -> Verdict:
-        size_bytes, fields = self._settings().header_bytes, self._settings().header_fields
-        verdict = check_from(content, login.address, header_bytes=size_bytes, header_fields=fields)
+        bounds = self._settings().header_bounds
+        verdict = check_from(content, login.address, **bounds)
         if isinstance(verdict, Refusal):
             return verdict
-        return require_encryption(content, header_bytes=size_bytes, header_fields=fields)
+        return require_encryption(content, **bounds)
 
     async def __call__(self, login: Login, envelope: Envelope, content: bytes) -> Verdict:
         """Accept: the message is on stable storage. Raises `StoreUnavailable`, `CrewBusy`."""
         verdict = await self.check_content(login, content)
         if isinstance(verdict, Refusal):
             return verdict
-        bounds = {"header_bytes": self._settings().header_bytes, "header_fields": self._settings().header_fields}
+        bounds = self._settings().header_bounds
         message = for_mailbox(for_submission(content, **bounds), **bounds)
         sender = Sender(login.address, login.account, login.public_key)
         return await self._deliver(sender, envelope.recipients, message) or Accept()
