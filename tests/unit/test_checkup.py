@@ -14,16 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from tests.lab.authority import make_authority
 from tests.lab.relay import free_base
 from tests.lab.tls import self_signed
 
 from razdar.adapters.identity import open_identity
 from razdar.adapters.sqlite.schema import connect_writer, migrate
-from razdar.app import running
+from razdar.app import front
 from razdar.checkup import certificate, clock, disk, folder, limits, ports, versions
 from razdar.checkup.finding import Finding, Level
 from razdar.cli.check import _read_aloud
@@ -140,15 +137,7 @@ def test_a_key_that_everybody_can_read_is_told_with_the_command_that_mends_it(tm
 
 
 def test_a_chain_without_the_issuer_is_told(tmp_path: Path) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name, issuer = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, each)]) for each in ("relay.example", "an authority"))
-    builder = x509.CertificateBuilder(issuer, name, key.public_key(), x509.random_serial_number())
-    builder = builder.not_valid_before(NOW - datetime.timedelta(days=1)).not_valid_after(NOW + datetime.timedelta(days=90))
-    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName("relay.example")]), critical=False)
-    files = tmp_path / "cert.pem", tmp_path / "key.pem"
-    files[0].write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    files[1].write_bytes(key.private_bytes(*form))
+    files = make_authority(tmp_path).issue("relay.example")
     files[1].chmod(0o600)
     levels, words = seen(certificate.examine(_config(tmp_path, files), "relay.example", NOW))
     assert (levels, "fullchain.pem" in words) == (["note"], True)
@@ -249,7 +238,7 @@ def test_what_is_advised_fits(total_mib: int) -> None:
 
 
 def test_the_files_that_are_not_for_people_are_counted_as_the_relay_counts_them() -> None:
-    assert limits.FILES_FOR_OTHERS == running.FILES_FOR_OTHERS
+    assert limits.FILES_FOR_OTHERS == front.FILES_FOR_OTHERS
 
 
 # versions

@@ -4,26 +4,22 @@
 from dataclasses import replace
 from functools import partial
 
+from razdar.app.limits import connection_limits, imap_limits, smtp_limits
 from razdar.app.parts import Parts
 from razdar.policy.metadata import server_metadata
-from razdar.servers.admission import AdmissionLimits
 from razdar.servers.alpn import AlpnRouter
-from razdar.servers.http import HttpEdge, HttpLimits
-from razdar.servers.http_head import HeadLimits
+from razdar.servers.http import HttpEdge
 from razdar.servers.imap.connection import ImapConnection
 from razdar.servers.imap.desk import ImapDesk
 from razdar.servers.listening import Door
 from razdar.servers.memory import MemoryBudget
 from razdar.servers.peer_slots import PeerSlots
 from razdar.servers.reach import Reach
-from razdar.servers.registry import ConnectionLimits, Registry
+from razdar.servers.registry import Registry
 from razdar.servers.smtp import SmtpConnection, SmtpDesk
 from razdar.servers.smtp_relay import RelayConnection, RelayDesk
-from razdar.settings import Settings
 from razdar.web.site import Site
-from razdar.wire.imap.grammar import GrammarLimits
-from razdar.wire.imap.session import Capabilities, ImapLimits
-from razdar.wire.smtp.session import SmtpLimits
+from razdar.wire.imap.session import Capabilities
 
 CAPABILITIES = Capabilities(
     after_login=(
@@ -33,60 +29,16 @@ CAPABILITIES = Capabilities(
     )
 )
 """COMPRESS=DEFLATE is left out: clients switch it on whenever it is announced, and it would double the memory of an idle connection."""
-
-
 PEER_IDLE_S = 300.0
 """RFC 5321 section 4.5.3.2.7: a server waits five minutes for the next command of another relay."""
 
 
 def doors(parts: Parts, registry: Registry, edge: HttpEdge, reach: Reach, peers: RelayDesk) -> dict[str, Door]:
     """What answers on which port; names as in `settings.port_layout`."""
-    ground, people = parts.ground, parts.people
-    settings, tls = ground.current(), ground.tls
-    line = (registry, ground.journal)
-    smtp_desk = SmtpDesk(
-        people.accounts,
-        parts.mail.submit,
-        ground.identity.domain,
-        smtp_limits(settings),
-        float(settings.memory_wait_seconds),
-    )
-    imap_limits = ImapLimits(
-        line_bytes=settings.imap_line_bytes,
-        literal_bytes=settings.imap_literal_bytes,
-        message_bytes=settings.message_bytes,
-        login_failures=settings.login_failures,
-        errors=settings.errors,
-        commands_before_login=settings.commands_before_login,
-        grammar=GrammarLimits(
-            nesting=settings.imap_nesting,
-            search_keys=settings.imap_search_keys,
-            search_texts=settings.imap_search_texts,
-            fetch_items=settings.imap_fetch_items,
-            ranges=settings.imap_ranges,
-        ),
-    )
-    imap_desk = ImapDesk(
-        people.accounts,
-        parts.boxes.folders,
-        parts.boxes.mailboxes,
-        parts.boxes.appender,
-        parts.push.tokens,
-        ground.clock,
-        ground.current,
-        lambda: {name: value.encode() for name, value in server_metadata(ground.current(), parts.apps.files(), reach.page()).items()},
-        imap_limits,
-        CAPABILITIES,
-    )
-    patience = ConnectionLimits(
-        login_s=float(settings.login_seconds),
-        idle_s=float(settings.idle_seconds),
-        linger_s=float(settings.linger_seconds),
-        ahead_bytes=settings.connection_bytes,
-    )
-    submission = partial(SmtpConnection, smtp_desk, *line, tls.smtp, patience)
+    tls, line, patience = parts.ground.tls, (registry, parts.ground.journal), connection_limits(parts.ground.current())
+    submission = partial(SmtpConnection, _smtp_desk(parts), *line, tls.smtp, patience)
     relay = partial(RelayConnection, peers, *line, tls.smtp, replace(patience, idle_s=min(patience.idle_s, PEER_IDLE_S)))
-    imap = partial(ImapConnection, imap_desk, *line, tls.imap, patience)
+    imap = partial(ImapConnection, _imap_desk(parts, reach), *line, tls.imap, patience)
     shared = partial(AlpnRouter, {"imap": imap, "smtp": submission, "http/1.1": edge.protocol_factory})
     return {
         "smtp": Door(relay),
@@ -97,6 +49,33 @@ def doors(parts: Parts, registry: Registry, edge: HttpEdge, reach: Reach, peers:
         "submission": Door(submission),
         "imaps": Door(imap, tls.imap),
     }
+
+
+def _smtp_desk(parts: Parts) -> SmtpDesk:
+    ground, settings = parts.ground, parts.ground.current()
+    wait_s = float(settings.memory_wait_seconds)
+    return SmtpDesk(parts.people.accounts, parts.mail.submit, ground.identity.domain, smtp_limits(settings), wait_s)
+
+
+def _imap_desk(parts: Parts, reach: Reach) -> ImapDesk:
+    ground, boxes = parts.ground, parts.boxes
+
+    def metadata() -> dict[str, bytes]:
+        entries = server_metadata(ground.current(), parts.apps.files(), reach.page())
+        return {name: value.encode() for name, value in entries.items()}
+
+    return ImapDesk(
+        parts.people.accounts,
+        boxes.folders,
+        boxes.mailboxes,
+        boxes.appender,
+        parts.push.tokens,
+        ground.clock,
+        ground.current,
+        metadata,
+        imap_limits(ground.current()),
+        CAPABILITIES,
+    )
 
 
 def relay_desk(parts: Parts) -> RelayDesk:
@@ -110,41 +89,6 @@ def relay_desk(parts: Parts) -> RelayDesk:
         ground.identity.domain,
         smtp_limits(settings),
         float(settings.memory_wait_seconds),
-    )
-
-
-def smtp_limits(settings: Settings) -> SmtpLimits:
-    return SmtpLimits(
-        line_bytes=settings.smtp_line_bytes,
-        message_bytes=settings.message_bytes,
-        recipients=settings.recipients,
-        login_failures=settings.login_failures,
-        errors=settings.errors,
-        discard_bytes=settings.discard_bytes,
-        commands_before_login=settings.commands_before_login,
-        idle_commands=settings.smtp_idle_commands,
-    )
-
-
-def http_limits(settings: Settings) -> HttpLimits:
-    return HttpLimits(
-        head=HeadLimits(head_bytes=settings.http_head_bytes),
-        body_bytes=settings.http_body_bytes,
-        request_s=settings.http_request_seconds,
-        keep_alive_s=settings.http_idle_seconds,
-        linger_s=settings.http_linger_seconds,
-        connections=settings.http_connections,
-    )
-
-
-def admission_limits(settings: Settings, connections: int) -> AdmissionLimits:
-    return AdmissionLimits(
-        connections=connections,
-        strangers=max(1, int(connections * settings.stranger_share)),
-        strangers_per_network=settings.strangers_per_network,
-        visitors=settings.http_connections,
-        visitors_per_network=settings.http_per_network,
-        per_account=settings.connections_per_account,
     )
 
 

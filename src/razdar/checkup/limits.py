@@ -12,7 +12,7 @@ from razdar.settings import Settings
 
 _ABOUT = "limits"
 FILES_FOR_OTHERS = 1_200
-"""As in app/running.py: pages, ports, store."""
+"""As in app/front.py: pages, ports, store."""
 CONNECTION_BYTES = 43_008
 """Of one idle TLS connection, measured: 38 to 42 KiB (docs/performance.md)."""
 BASE_BYTES = 128 * 2**20
