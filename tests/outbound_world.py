@@ -24,6 +24,7 @@ from razdar.servers.journal import Journal
 from razdar.services.deliver import Deliver
 from razdar.services.outbound import Outbound
 from razdar.services.queue_folders import QueueFolders
+from razdar.services.reporter import Reporter
 from razdar.services.settlement import Settlement
 from razdar.vault.queue_key import queue_owner
 from razdar.workers.outbound import Outgoing
@@ -135,16 +136,15 @@ class OutWorld(World):
             self.clock,
             lambda: self.settings,
         )
+        self.reporter = Reporter(DOMAIN, self.clock, self.entropy)
         self.settlement = Settlement(
             store,
             self.queue_folders,
             self.parcels,
             self.room,
             self.crew,
-            self.clock,
-            self.entropy,
+            self.reporter,
             self.calendar,
-            DOMAIN,
             self.journal.count,
         )
         self.outgoing = Outgoing(
@@ -163,7 +163,7 @@ class OutWorld(World):
         )
         self.onward = self.outbound
         self.deliver = Deliver(
-            *(store, self.gatherer, self.parcels, self.onward, self.clock, self.entropy, self.shares),
+            *(store, self.gatherer, self.parcels, self.onward, self.reporter, self.shares),
             *(lambda: self.settings, DOMAIN, self.woken.extend),
         )
         self.submit._deliver = self.deliver

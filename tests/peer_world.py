@@ -85,7 +85,7 @@ class PeerWorld(World):
         self.arrived = Arrived(self.clock, bytes(32))
         callbacks = Callbacks(self.confirmer, self.clock, lambda: self.settings)
         prove = Provenance(self.resolver, self.peers, callbacks, self.crew, self.clock, lambda: self.settings)
-        parts = (prove, self.budgets, self.arrived, self.gatherer, self.parcels, self, self.crew, self.clock, self.entropy)
+        parts = (prove, self.budgets, self.arrived, self.gatherer, self.parcels, self, self.crew, self.reporter)
         self.receive = Receive(*parts, lambda: self.settings, DOMAIN, self.heard.append, self.woken.extend)
 
     async def pack_report(self, recipient: Address, report: bytes) -> Sequence[Parcel]:

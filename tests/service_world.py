@@ -40,6 +40,7 @@ from razdar.services.invites import Invites
 from razdar.services.mailbox import OpenMailbox
 from razdar.services.mailboxes import Mailboxes
 from razdar.services.parcels import Parcel, Parcels
+from razdar.services.reporter import Reporter
 from razdar.services.signups import SignUps, Tickets
 from razdar.services.submit import Submit
 from razdar.services.tokens import Tokens
@@ -184,8 +185,9 @@ class World:
 
         self.gatherer = Gatherer(store, lookups, self.clock, self.shares, self.unknowns, settings, self._pause)
         self.parcels = Parcels(store, self.bus, self.crew, self.clock, self.entropy, self.calendar, settings)
+        self.reporter = Reporter(DOMAIN, self.clock, self.entropy)
         self.deliver = Deliver(
-            *(store, self.gatherer, self.parcels, self.onward, self.clock, self.entropy, self.shares, settings, DOMAIN, self.woken.extend)
+            *(store, self.gatherer, self.parcels, self.onward, self.reporter, self.shares, settings, DOMAIN, self.woken.extend)
         )
         rates = RateBook(self.settings.send_per_minute, self.settings.send_burst)
         self.submit = Submit(self.deliver, rates, self.crew, self.clock, lambda: self.settings, self._pause)

@@ -16,6 +16,7 @@ from razdar.services.parcels import Parcels
 from razdar.services.peer_budgets import PeerBudgets
 from razdar.services.provenance import Provenance
 from razdar.services.receive import Receive
+from razdar.services.reporter import Reporter
 
 
 class NotedCourier:
@@ -47,6 +48,7 @@ def open_receive(
     gatherer: Gatherer,
     parcels: Parcels,
     queue: Queue,
+    reporter: Reporter,
     wake: Callable[[Sequence[AccountId]], None],
     stack: AsyncExitStack,
 ) -> Receive | None:
@@ -59,4 +61,4 @@ def open_receive(
     prove = Provenance(names.resolver, names.peers, Callbacks(confirmer, clock, settings), desk, clock, settings)
     budgets, arrived = PeerBudgets(settings(), clock, entropy(32)), Arrived(clock, entropy(32))
     onward, domain, heard_from = queue.outbound, ground.identity.domain, queue.outgoing.heard_from
-    return Receive(prove, budgets, arrived, gatherer, parcels, onward, desk, clock, entropy, settings, domain, heard_from, wake)
+    return Receive(prove, budgets, arrived, gatherer, parcels, onward, desk, reporter, settings, domain, heard_from, wake)

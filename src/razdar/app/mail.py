@@ -21,6 +21,7 @@ from razdar.services.folders import Folders
 from razdar.services.mailboxes import Mailboxes
 from razdar.services.parcels import Parcels
 from razdar.services.receive import Receive
+from razdar.services.reporter import Reporter
 from razdar.services.submit import Submit
 
 
@@ -42,11 +43,12 @@ async def open_mail(ground: Ground, people: People, push: Push, stack: AsyncExit
     shares, sending = ShareBook(), Sending(clock, current)
     unknowns = RateBook(settings.unknown_per_minute, settings.unknown_per_minute)
     gatherer = Gatherer(store, people.lookups, clock, shares, unknowns, current, is_blocked=people.blocks.is_blocked)
+    reporter = Reporter(domain, clock, entropy)
     parcels = Parcels(store, bus, desk, clock, entropy, ground.calendar, current)
-    queue = await open_queue(ground, parcels, unknowns, NotedCourier(_courier(ground), sending))
-    deliver = Deliver(store, gatherer, parcels, queue.outbound, clock, entropy, shares, current, domain, push.wake)
+    queue = await open_queue(ground, parcels, unknowns, NotedCourier(_courier(ground), sending), reporter)
+    deliver = Deliver(store, gatherer, parcels, queue.outbound, reporter, shares, current, domain, push.wake)
     submit = Submit(deliver, RateBook(settings.send_per_minute, settings.send_burst), desk, clock, current)
-    return Mail(shares, sending, queue, submit, open_receive(ground, gatherer, parcels, queue, push.wake, stack))
+    return Mail(shares, sending, queue, submit, open_receive(ground, gatherer, parcels, queue, reporter, push.wake, stack))
 
 
 def _courier(ground: Ground) -> RelayCourier:

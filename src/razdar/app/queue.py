@@ -15,6 +15,7 @@ from razdar.services.first_look import FirstLook
 from razdar.services.outbound import Outbound
 from razdar.services.parcels import Parcels
 from razdar.services.queue_folders import QueueFolders
+from razdar.services.reporter import Reporter
 from razdar.services.settlement import Settlement
 from razdar.vault.queue_key import queue_owner
 from razdar.workers.outbound import NoCourier, Outgoing, shown
@@ -32,12 +33,12 @@ class Queue:
         return {"relays": shown(self.outgoing.states())}
 
 
-async def open_queue(ground: Ground, parcels: Parcels, unknowns: RateBook, courier: Courier) -> Queue:
+async def open_queue(ground: Ground, parcels: Parcels, unknowns: RateBook, courier: Courier, reporter: Reporter) -> Queue:
     """What waits is known; nothing is sent before `outgoing.run`. Without federation what waits goes back when its time is over."""
     store, desk, clock, entropy, calendar = ground.store, ground.desk, ground.clock, ground.entropy, ground.calendar
     identity, settings, names, journal, room = ground.identity, ground.current, ground.names, ground.journal, QueueRoom()
     folders = QueueFolders(store, queue_owner(identity.id_key, identity.queue_key), clock, calendar, entropy, settings)
-    settlement = Settlement(store, folders, parcels, room, desk, clock, entropy, calendar, identity.domain, journal.count)
+    settlement = Settlement(store, folders, parcels, room, desk, reporter, calendar, journal.count)
     way = courier if settings().federation else NoCourier()
     outgoing = Outgoing(store, ground.bus, way, folders, settlement, room, clock, calendar, settings, SystemRandom().random, journal)
     await outgoing.open()

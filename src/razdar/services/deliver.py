@@ -16,13 +16,12 @@ from razdar.model.address import Address
 from razdar.model.ids import AccountId, MailboxId
 from razdar.model.verdict import Refusal
 from razdar.policy.quota import ShareBook, is_full
-from razdar.ports.clock import Clock, Entropy
 from razdar.ports.crew import CrewBusy
 from razdar.ports.store import Store, StoreUnavailable
 from razdar.services.audience import Audience, Failure, Gatherer, Origin, why_nobody
 from razdar.services.parcels import Parcel, Parcels
+from razdar.services.reporter import Reporter
 from razdar.settings import Settings
-from razdar.wire.report import delivery_report
 from razdar.wire.smtp import replies
 
 
@@ -62,8 +61,7 @@ class Deliver:
         gatherer: Gatherer,
         parcels: Parcels,
         onward: Onward,
-        clock: Clock,
-        entropy: Entropy,
+        reporter: Reporter,
         shares: ShareBook,
         settings: Callable[[], Settings],
         domain: str,
@@ -73,8 +71,7 @@ class Deliver:
         self._gatherer = gatherer
         self._parcels = parcels
         self._onward = onward
-        self._clock = clock
-        self._entropy = entropy
+        self._reporter = reporter
         self._shares = shares
         self._settings = settings
         self._domain = domain
@@ -134,14 +131,7 @@ class Deliver:
         known = (await self._store.recipients([sender.account])).get(sender.account) if failures else None
         if known is None:
             return []
-        report = delivery_report(
-            reporting_domain=self._domain,
-            to=sender.address,
-            failed=failures,
-            original=message,
-            now=self._clock.now(),
-            nonce=self._entropy(12).hex(),
-        )
+        report = self._reporter(sender.address, failures, message)
         if is_full(known.used, len(report) + self._gatherer.held(sender.account), self._settings().quota_bytes):
             return []
         return [await self._parcels.seal([(None, MailboxId(sender.account), sender.public_key)], report)]

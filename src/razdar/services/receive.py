@@ -22,7 +22,6 @@ from razdar.model.message import Envelope
 from razdar.model.verdict import ACCEPT, Refusal, Verdict
 from razdar.policy.alignment import Signed
 from razdar.policy.incoming import Letter, read_letter
-from razdar.ports.clock import Clock, Entropy
 from razdar.ports.crew import Crew, CrewBusy
 from razdar.ports.store import StoreUnavailable
 from razdar.services.arrived import Arrived
@@ -30,9 +29,9 @@ from razdar.services.audience import Audience, Failure, Gatherer, Origin, why_no
 from razdar.services.off_loop import off_loop
 from razdar.services.parcels import Parcel, Parcels
 from razdar.services.peer_budgets import PeerBudgets
+from razdar.services.reporter import Reporter
 from razdar.settings import Settings
 from razdar.wire.hygiene import for_mailbox
-from razdar.wire.report import delivery_report
 from razdar.wire.smtp import replies
 
 Prove = Callable[[Arrival, str, bytes], Awaitable[Verdict]]
@@ -61,8 +60,7 @@ class Receive:
         parcels: Parcels,
         postbox: Postbox,
         crew: Crew,
-        clock: Clock,
-        entropy: Entropy,
+        reporter: Reporter,
         settings: Callable[[], Settings],
         domain: str,
         heard_from: Callable[[str], None],
@@ -76,8 +74,7 @@ class Receive:
         self._parcels = parcels
         self._postbox = postbox
         self._crew = crew
-        self._clock = clock
-        self._entropy = entropy
+        self._reporter = reporter
         self._settings = settings
         self._domain = domain
         self._heard_from = heard_from
@@ -171,15 +168,7 @@ class Receive:
         """One report on everybody who was missed, to somebody who certainly sent the message and wants to hear of it; or none."""
         if not failures or letter.is_report or envelope.sender != letter.author or not self._budgets.may_be_told(letter.author):
             return ()
-        report = delivery_report(
-            reporting_domain=self._domain,
-            to=letter.author,
-            failed=failures,
-            original=message,
-            now=self._clock.now(),
-            nonce=self._entropy(12).hex(),
-        )
-        return await self._postbox.pack_report(letter.author, report)
+        return await self._postbox.pack_report(letter.author, self._reporter(letter.author, failures, message))
 
     def _read(self, content: bytes) -> Letter | Refusal:
         return read_letter(content, self._domain, **self._settings().header_bounds)

@@ -15,7 +15,6 @@ from razdar.model.ids import BodyId, MailboxId, Uid
 from razdar.model.message import EntrySecret
 from razdar.model.verdict import Refusal
 from razdar.policy.queue_room import QueueRoom
-from razdar.ports.clock import Clock, Entropy
 from razdar.ports.crew import Crew
 from razdar.ports.store import Entry, Removal, Store
 from razdar.services.audience import Failure
@@ -25,9 +24,10 @@ from razdar.services.outbound import TOLD, queued_day
 from razdar.services.parcels import Marks, Parcel, Parcels
 from razdar.services.queue_folders import PeerFolder, QueueFolders
 from razdar.services.queued import KEY_BYTES, Author, Queued, QueuedBroken, unwrap, wrap
+from razdar.services.reporter import Reporter
 from razdar.vault.body import decrypt_body, padded_size
 from razdar.vault.seal import SealBroken, seal, unseal
-from razdar.wire.report import Kind, delivery_report
+from razdar.wire.report import Kind
 
 _ENHANCED = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}")
 _WORDS_MAX = 200
@@ -68,10 +68,8 @@ class Settlement:
         parcels: Parcels,
         room: QueueRoom,
         crew: Crew,
-        clock: Clock,
-        entropy: Entropy,
+        reporter: Reporter,
         calendar: Calendar,
-        domain: str,
         note: Callable[[str], None],
     ) -> None:
         """`note` counts events."""
@@ -80,10 +78,8 @@ class Settlement:
         self._parcels = parcels
         self._room = room
         self._crew = crew
-        self._clock = clock
-        self._entropy = entropy
+        self._reporter = reporter
         self._calendar = calendar
-        self._domain = domain
         self._note = note
 
     # opening
@@ -174,15 +170,7 @@ class Settlement:
         known = (await self._store.recipients([author.account])).get(author.account) if author is not None and failed else None
         if author is None or known is None or known.public_key[:KEY_BYTES] != author.key:
             return []
-        report = delivery_report(
-            reporting_domain=self._domain,
-            to=author.address,
-            failed=[(address, _plain(refusal)) for address, refusal in failed],
-            original=queued.message,
-            now=self._clock.now(),
-            nonce=self._entropy(12).hex(),
-            kind=kind,
-        )
+        report = self._reporter(author.address, [(address, _plain(refusal)) for address, refusal in failed], queued.message, kind)
         return [await self._parcels.seal([(None, MailboxId(author.account), known.public_key)], report)]
 
 
