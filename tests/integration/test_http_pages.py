@@ -7,7 +7,6 @@ import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,10 +15,8 @@ from urllib.parse import urlencode
 
 import pytest
 import uvloop
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from tests.dclogin import parse_dclogin
+from tests.lab.tls import self_signed
 from tests.web_pages import DOMAIN, PASSWORD, Page, Relay
 
 from razdar.model.app_file import AppFile
@@ -34,17 +31,9 @@ TOKEN = "aaaabbbbccccdddd"
 @cache
 def server_context() -> ssl.SSLContext:
     """A certificate of the relay's own, as `./razdar up` makes one."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, DOMAIN)])
-    now = datetime.now(UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
-    certificate = builder.sign(key, hashes.SHA256())
-    pem, none = serialization.Encoding.PEM, serialization.NoEncryption()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with TemporaryDirectory() as folder:
-        path = Path(folder, "both.pem")
-        path.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, none) + certificate.public_bytes(pem))
-        context.load_cert_chain(path)
+        context.load_cert_chain(*self_signed(Path(folder), DOMAIN))
     context.set_alpn_protocols(["http/1.1", "imap", "smtp"])
     return context
 
