@@ -18,7 +18,8 @@ from razdar.services.queue_folders import QueueFolders
 from razdar.services.reporter import Reporter
 from razdar.services.settlement import Settlement
 from razdar.vault.queue_key import queue_owner
-from razdar.workers.outbound import NoCourier, Outgoing, shown
+from razdar.workers.outbound import NoCourier, Outgoing
+from razdar.workers.peer_state import shown
 
 
 @dataclass(frozen=True, slots=True)

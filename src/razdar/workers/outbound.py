@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The queue's worker: decides for which other relay something is to be done now, and does it in one task for each.
+"""The queue's worker: whatever is to be done now for another relay (schedule.py) is done, in one task for each.
 
 A relay that nothing waits for costs a record in RAM and no task. One that cannot be reached costs an entry in a list of times. The store is
 the only truth: after a restart folders and their numbers of messages are read, and everything else follows from what happens next.
@@ -9,13 +9,10 @@ moment for the same relay, so that nothing is reported that is just being sent.
 """
 
 import asyncio
-import heapq
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from itertools import count
 
 from razdar.model.ids import MailboxId
 from razdar.policy.queue_room import QueueRoom
@@ -35,6 +32,8 @@ from razdar.settings import Settings
 from razdar.workers.peer import Lines, Peer
 from razdar.workers.peer_review import REVIEW_S, review
 from razdar.workers.peer_run import LINGER_S, PeerRun, Tools
+from razdar.workers.peer_state import PeerState, states_of
+from razdar.workers.schedule import Schedule
 from razdar.workers.sending_memory import Memory
 
 OWN_TROUBLE_S = 30.0
@@ -43,8 +42,6 @@ CAME_BACK_S = 60.0
 """When one relay is back that was lost for long, the others that were are tried within this."""
 LOST_FAILURES = 5
 UNEVENTFUL_S = 1.0
-LOOK_S = 5.0
-"""So often it is looked whether somebody holds a line too long while others wait for one."""
 
 
 class NoCourier:
@@ -52,19 +49,6 @@ class NoCourier:
 
     async def open(self, domain: str) -> Line:
         raise Unreachable(Reason.NO_ROUTE)
-
-
-@dataclass(frozen=True, slots=True)
-class PeerState:
-    """What the operator sees of one other relay."""
-
-    name: str
-    waiting: int
-    oldest_days: int
-    """Relay days."""
-    reason: Reason | None
-    next_try_s: float | None
-    """None: it is being tried at this moment."""
 
 
 class Outgoing:
@@ -99,9 +83,7 @@ class Outgoing:
         self._tools = Tools(store, courier, folders, settlement, clock, chance, note, self._lines, memory, self._came_back, linger_s)
         self._peers: dict[MailboxId, Peer] = {}
         self._runs: dict[MailboxId, PeerRun] = {}
-        self._heap: list[tuple[float, int, Peer]] = []
-        self._numbers = count()
-        self._ready: dict[bool, deque[Peer]] = {False: deque(), True: deque()}
+        self._times = Schedule(self._lines)
         self._heard: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._news = asyncio.Event()
@@ -171,21 +153,13 @@ class Outgoing:
 
     def states(self) -> list[PeerState]:
         """Relays that something waits for, the one that waits longest first."""
-        waiting = [peer for peer in self._peers.values() if peer.folder.waiting]
-        return sorted(map(self._state, waiting), key=lambda state: (-state.oldest_days, -state.waiting, state.name))
-
-    def _state(self, peer: Peer) -> PeerState:
-        wait_s = None if peer.is_working else max(0.0, peer.send_s() - self._clock.monotonic())
-        return PeerState(peer.folder.domain, peer.folder.waiting, self._calendar.day - peer.oldest_day, peer.reason, wait_s)
+        return states_of(self._peers.values(), self._calendar.day, self._clock.monotonic())
 
     # when
 
     def _schedule(self, peer: Peer) -> None:
-        due_s = peer.due_s()
-        if due_s is not None and due_s != peer.scheduled_s:
-            heapq.heappush(self._heap, (due_s, next(self._numbers), peer))
+        if self._times.put(peer):
             self._news.set()
-        peer.scheduled_s = due_s
 
     def _sign(self, peer: Peer, delay_s: float) -> None:
         """It may be back: everything of it is tried soon."""
@@ -226,11 +200,8 @@ class Outgoing:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _wait(self) -> None:
-        timeout = max(0.0, self._heap[0][0] - self._clock.monotonic()) if self._heap else None
-        if self._ready[False]:
-            timeout = LOOK_S if timeout is None else min(timeout, LOOK_S)
         with suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(self._times.pause_s(self._clock.monotonic())):
                 await self._news.wait()
         self._news.clear()
 
@@ -238,17 +209,10 @@ class Outgoing:
         """Whatever is due has been begun."""
         await self._remember()
         await self._pass_day()
-        now_s = self._clock.monotonic()
-        while self._heap and self._heap[0][0] <= now_s:
-            due_s, _, peer = heapq.heappop(self._heap)
-            if peer.scheduled_s == due_s and not peer.is_working:
-                peer.is_working = True
-                peer.scheduled_s = None
-                self._ready[peer.pace.failures > 0].append(peer)
-        for is_suspect, ready in self._ready.items():
-            while ready and self._lines.take(is_suspect=is_suspect):
-                self._begin(ready.popleft(), is_suspect=is_suspect)
-        self._make_way(len(self._ready[False]))
+        self._times.pass_to(self._clock.monotonic())
+        for peer, is_suspect in self._times.begun():
+            self._begin(peer, is_suspect=is_suspect)
+        self._make_way(self._times.wanted)
 
     def _make_way(self, wanted: int) -> None:
         """Relays wait for a line that answered the last time: as many of those that answer least give theirs back."""
@@ -318,17 +282,3 @@ class Outgoing:
         soon_s = self._clock.monotonic() + OWN_TROUBLE_S
         peer.pace = replace(peer.pace, due_s=max(peer.pace.due_s, soon_s))
         peer.review_s = max(peer.review_s, soon_s)
-
-
-def shown(states: Sequence[PeerState]) -> list[dict[str, object]]:
-    """For the control socket."""
-    return [
-        {
-            "relay": state.name,
-            "waiting": state.waiting,
-            "oldest_days": state.oldest_days,
-            "reason": state.reason.value if state.reason is not None else None,
-            "next_try_seconds": None if state.next_try_s is None else round(state.next_try_s),
-        }
-        for state in states
-    ]
