@@ -74,12 +74,6 @@ def tight(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relay]:
         assert '"event": "bug"' not in running.output()
 
 
-@pytest.fixture(autouse=True)
-def _end_connections() -> Iterator[None]:
-    yield
-    close_all()
-
-
 @pytest.fixture
 def relay_with(tmp_path: Path) -> Iterator[Callable[..., Relay]]:
     with ExitStack() as running:

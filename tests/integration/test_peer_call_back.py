@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.lab.peer import Imap, Smtp, close_all
+from tests.lab.peer import Imap, Smtp
 from tests.lab.relay import Relay, random_text
 from tests.mail.make import encrypted_message
 
@@ -33,12 +33,9 @@ def write(sender: Relay, receiver: Relay) -> bytes:
 
 def test_mail_between_two_addresses_in_both_directions(tmp_path: Path) -> None:
     one, two = Relay(tmp_path / "one", domain="[127.0.0.1]"), Relay(tmp_path / "two", domain="[127.0.0.2]", bind="127.0.0.2")
-    try:
-        with one, two:
-            enter(one, two)
-            enter(two, one)
-            assert b"* 1 EXISTS" in write(one, two), "from the address that is its name"
-            assert b"* 1 EXISTS" in write(two, one), "from another address, and confirmed"
-            assert '"event": "bug"' not in one.output() + two.output()
-    finally:
-        close_all()
+    with one, two:
+        enter(one, two)
+        enter(two, one)
+        assert b"* 1 EXISTS" in write(one, two), "from the address that is its name"
+        assert b"* 1 EXISTS" in write(two, one), "from another address, and confirmed"
+        assert '"event": "bug"' not in one.output() + two.output()

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterator
 
 import pytest
-from tests.lab.peer import PASSWORD, Imap, Peer, Smtp, close_all, context
+from tests.lab.peer import PASSWORD, Imap, Peer, Smtp, context
 from tests.lab.relay import Relay, free_base, random_text
 from tests.mail.make import encrypted_message
 
@@ -21,12 +21,6 @@ pytestmark = pytest.mark.slow
 def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relay]:
     with Relay(tmp_path_factory.mktemp("doors")) as running:
         yield running
-
-
-@pytest.fixture(autouse=True)
-def _end_connections() -> Iterator[None]:
-    yield
-    close_all()
 
 
 # TLS

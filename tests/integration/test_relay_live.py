@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.lab.peer import Imap, Smtp, close_all
+from tests.lab.peer import Imap, Smtp
 from tests.lab.relay import Relay, random_text
 from tests.mail.make import encrypted_message
 
@@ -22,12 +22,6 @@ def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relay]:
     with Relay(tmp_path_factory.mktemp("live")) as running:
         yield running
         assert '"event": "bug"' not in running.output()
-
-
-@pytest.fixture(autouse=True)
-def _end_connections() -> Iterator[None]:
-    yield
-    close_all()
 
 
 def selected(relay: Relay, name: str, how: str = "SELECT INBOX") -> Imap:

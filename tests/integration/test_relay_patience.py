@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests.lab.peer import Imap, Peer, Smtp, close_all
+from tests.lab.peer import Imap, Peer, Smtp
 from tests.lab.relay import Relay, random_text
 
 pytestmark = pytest.mark.slow
@@ -31,12 +31,6 @@ def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relay]:
     with Relay(tmp_path_factory.mktemp("patience"), settings=settings) as running:
         yield running
         assert '"event": "bug"' not in running.output()
-
-
-@pytest.fixture(autouse=True)
-def _end_connections() -> Iterator[None]:
-    yield
-    close_all()
 
 
 def resident_mb(relay: Relay) -> float:

@@ -7,10 +7,11 @@ Every wait is bounded by the socket's timeout. `Peer` is one connection; `Imap` 
 import base64
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
+import pytest
 from tests.lab.relay import Relay
 from tests.mail.make import encrypted_message
 
@@ -36,6 +37,13 @@ def close_all() -> None:
     """Every connection that was opened since the last time is closed. For the end of a test, however it ended."""
     while _OPEN:
         _OPEN.pop().socket.close()
+
+
+@pytest.fixture(autouse=True)
+def end_connections() -> Iterator[None]:
+    """No test leaves one open. A conftest that imports this says so for its whole folder."""
+    yield
+    close_all()
 
 
 class Peer:

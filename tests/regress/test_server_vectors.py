@@ -14,7 +14,7 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from tests.lab.peer import PASSWORD, Imap, Peer, Smtp, close_all
+from tests.lab.peer import PASSWORD, Imap, Peer, Smtp
 from tests.lab.relay import Relay, random_text
 from tests.mail.make import encrypted_message, plain_message
 
@@ -37,12 +37,6 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relay]:
     relay.settings = {"registration": "closed"}
     with relay:
         yield relay
-
-
-@pytest.fixture(autouse=True)
-def _end_connections() -> Iterator[None]:
-    yield
-    close_all()
 
 
 def accounts(relay: Relay) -> int:
