@@ -2,7 +2,7 @@
 """A message on its way: the envelope and the bytes, and what the store keeps of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntFlag
 
 from .address import Address
@@ -50,3 +50,7 @@ class EntrySecret:
     """Quota units that this entry was charged with (policy/quota.py); given back when it goes."""
     share: int = 1
     """This entry's part of its body's balance (ports/store.py): random, 1 to 2**62 - 1, so that the balance tells no audience."""
+
+    def marked(self, flag: Flag) -> "EntrySecret":
+        """The same, with this flag as well."""
+        return replace(self, flags=self.flags | flag)

@@ -15,6 +15,7 @@ from razdar.model.ids import INBOX, AccountId, MailboxId
 from razdar.ports.bus import Bus, Removed
 from razdar.ports.store import MailboxRecord, Removal, Store, StoreUnavailable
 from razdar.services.accounts import Login
+from razdar.services.seals import removal
 from razdar.settings import Settings
 from razdar.vault.folder import FolderSecret, seal_folder, unseal_folder
 from razdar.vault.seal import SealBroken, unseal
@@ -127,8 +128,7 @@ class Folders:
             if number % OPENED_IN_A_ROW == OPENED_IN_A_ROW - 1:
                 await asyncio.sleep(0)
             with suppress(SealBroken):  # its body goes when its time is over
-                secret = unseal(login.private_key, entry.seal)
-                removals.append(Removal(entry.uid, secret.body, secret.charge, secret.share))
+                removals.append(removal(entry.uid, unseal(login.private_key, entry.seal)))
         return removals
 
     async def rename(self, login: Login, source: str, target: str) -> None:

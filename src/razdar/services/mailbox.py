@@ -24,8 +24,8 @@ from razdar.services.flags import SYSTEM_FLAGS, flag_names, is_storable, keyword
 from razdar.services.folders import Folder
 from razdar.services.marks import PendingMarks
 from razdar.services.off_loop import off_loop
-from razdar.services.seals import INLINE_OPENS, Opened, OpenedSeals
-from razdar.services.transfer import portions, removal
+from razdar.services.seals import INLINE_OPENS, Opened, OpenedSeals, removal
+from razdar.services.transfer import portions
 from razdar.vault.body import decrypt_body
 from razdar.vault.seal import SealBroken, seal
 
@@ -272,7 +272,7 @@ class OpenMailbox:
         with suppress(StoreUnavailable, CrewBusy):
             async with self.shared.lock(self.folder.id):
                 left = await self.opened(fetched)
-                marks = {uid: _fetched(entry) for uid, entry in left.items() if not entry.secret.flags & Flag.FETCHED}
+                marks = {uid: entry.marked(Flag.FETCHED) for uid, entry in left.items() if not entry.secret.flags & Flag.FETCHED}
                 await self._reseal(marks, is_shown=False)
             if marks:
                 await self._evict()
@@ -288,7 +288,3 @@ class OpenMailbox:
                 going[uid] = entry
                 excess -= entry.secret.size_bytes
         await self._remove(going)
-
-
-def _fetched(entry: Opened) -> Opened:
-    return replace(entry, secret=replace(entry.secret, flags=entry.secret.flags | Flag.FETCHED))

@@ -10,7 +10,6 @@ session does not wait, so that every device sees the flags as they are.
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 
 from razdar.model.ids import Uid
 from razdar.model.message import Flag
@@ -34,7 +33,8 @@ class PendingMarks:
 
     def may_take(self, before: Mapping[Uid, Opened], after: Mapping[Uid, Opened]) -> bool:
         """Whether these changes do nothing but mark a few messages as deleted."""
-        return len(after) + len(self._entries) <= MARKS_MAX and all(entry == _deleted(before[uid]) for uid, entry in after.items())
+        is_room = len(after) + len(self._entries) <= MARKS_MAX
+        return is_room and all(entry == before[uid].marked(Flag.DELETED) for uid, entry in after.items())
 
     def add(self, marked: Mapping[Uid, Opened]) -> None:
         """These count as marked from now on and are written within about a second."""
@@ -67,7 +67,3 @@ class PendingMarks:
     async def _write_or_wait(self) -> None:
         with suppress(StoreUnavailable, CrewBusy):  # the next pause of the session tries again
             await self._write()
-
-
-def _deleted(entry: Opened) -> Opened:
-    return replace(entry, secret=replace(entry.secret, flags=entry.secret.flags | Flag.DELETED))

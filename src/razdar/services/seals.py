@@ -7,12 +7,12 @@ entries are read again. It tells nobody anything and changes nothing.
 
 from collections.abc import Awaitable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from razdar.model.ids import MailboxId, Uid
-from razdar.model.message import EntrySecret
+from razdar.model.message import EntrySecret, Flag
 from razdar.ports.crew import Crew
-from razdar.ports.store import Entry, Store
+from razdar.ports.store import Entry, Removal, Store
 from razdar.services.off_loop import off_loop
 from razdar.vault.account_key import PrivateKey
 from razdar.vault.seal import SealBroken, unseal
@@ -28,6 +28,15 @@ class Opened:
 
     secret: EntrySecret
     expires: int
+
+    def marked(self, flag: Flag) -> "Opened":
+        """The same, with this flag as well."""
+        return replace(self, secret=self.secret.marked(flag))
+
+
+def removal(uid: Uid, secret: EntrySecret) -> Removal:
+    """What the store must know to let the entry go."""
+    return Removal(uid, secret.body, secret.charge, secret.share)
 
 
 class OpenedSeals:

@@ -25,6 +25,7 @@ from razdar.services.parcels import Marks, Parcel, Parcels
 from razdar.services.queue_folders import PeerFolder, QueueFolders
 from razdar.services.queued import KEY_BYTES, Author, Queued, QueuedBroken, unwrap, wrap
 from razdar.services.reporter import Reporter
+from razdar.services.seals import removal
 from razdar.vault.body import decrypt_body, padded_size
 from razdar.vault.seal import SealBroken, seal, unseal
 from razdar.wire.report import Kind
@@ -55,7 +56,7 @@ class Waiting:
 
     @property
     def removal(self) -> Removal:
-        return Removal(self.uid, self.secret.body, self.secret.charge, self.secret.share)
+        return removal(self.uid, self.secret)
 
 
 class Settlement:
@@ -160,7 +161,7 @@ class Settlement:
         """The sender knows that it takes long, and the entry says so. A crash in between tells it again. Raises `StoreUnavailable`."""
         report = await self._report(queued, [(address, why) for address in queued.to(folder.domain)], Kind.DELAYED)
         await self._parcels.commit(report)
-        told = replace(waiting.secret, flags=waiting.secret.flags | TOLD)
+        told = waiting.secret.marked(TOLD)
         await self._store.reseal(folder.mailbox, {waiting.uid: seal(self._folders.public_key, told)})
         self._note("queue.delay-told")
 

@@ -17,7 +17,7 @@ from razdar.ports.store import Duplicate, Entry, MailboxRecord, Removal, StoreUn
 from razdar.services.flags import keywords_in, with_flags
 from razdar.services.folders import Folder, FolderRefused
 from razdar.services.randomness import random_share
-from razdar.services.seals import Opened
+from razdar.services.seals import Opened, removal
 
 if TYPE_CHECKING:
     from razdar.services.mailbox import OpenMailbox
@@ -132,8 +132,3 @@ def portions(uids: Iterable[Uid]) -> Iterator[list[Uid]]:
     wanted = sorted(set(uids))
     for start in range(0, len(wanted), CHANGED_AT_ONCE):
         yield wanted[start : start + CHANGED_AT_ONCE]
-
-
-def removal(uid: Uid, secret: EntrySecret) -> Removal:
-    """What the store must know to let the entry go."""
-    return Removal(uid, secret.body, secret.charge, secret.share)
