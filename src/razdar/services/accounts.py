@@ -28,11 +28,10 @@ from razdar.services.calendar import Calendar
 from razdar.services.directory import Directory
 from razdar.services.guesses import Guesses
 from razdar.settings import Settings
-from razdar.vault.account_key import PrivateKey, make_account, relock, unlock
+from razdar.vault.account_key import SALT_BYTES, PrivateKey, make_account, relock, unlock
 from razdar.vault.cache import LoginCache
 from razdar.wire.smtp import replies
 
-SALT_BYTES = 16
 PROLONGED_MAX = 50_000  # about 150 bytes each; what was pushed out costs one more write
 AT_ONCE = 64
 _NOBODYS_SALT, _NOBODYS_KEY = bytes(SALT_BYTES), bytes(48)

@@ -13,9 +13,9 @@ from razdar.model.address import Address
 from razdar.model.ids import AccountId
 from razdar.ports.bus import Bus
 from razdar.services.directory import Directory
+from razdar.vault.account_key import ACCOUNT_ID_BYTES
 
 _HEAD = "razdar blocks 1"
-_ID_BYTES = 16
 
 
 def pack_blocks(blocked: frozenset[AccountId]) -> bytes:
@@ -29,7 +29,7 @@ def read_blocks(content: bytes) -> frozenset[AccountId]:
         return frozenset()
     head, *lines = content.decode("ascii").splitlines()
     blocked = frozenset(AccountId(bytes.fromhex(line)) for line in lines)
-    if head != _HEAD or any(len(account) != _ID_BYTES for account in blocked):
+    if head != _HEAD or any(len(account) != ACCOUNT_ID_BYTES for account in blocked):
         raise ValueError(head)
     return blocked
 
