@@ -36,6 +36,19 @@ class FolderRefused(Exception):  # noqa: N818 - the person's request cannot be m
         self.code = code
 
 
+def no_such_folder(code: str) -> FolderRefused:
+    """`code` is TRYCREATE where making one would help (RFC 3501 section 7.1)."""
+    return FolderRefused("There is no folder of that name", code)
+
+
+def _taken() -> FolderRefused:
+    return FolderRefused("There is a folder of that name already", "ALREADYEXISTS")
+
+
+def _too_many() -> FolderRefused:
+    return FolderRefused("There are too many folders", "LIMIT")
+
+
 @dataclass(frozen=True, slots=True)
 class Folder:
     """A folder with its name opened."""
@@ -96,9 +109,9 @@ class Folders:
             known = await self.names(login)
             folders = [folder for folder in known if not folder.secret.is_name_only]
             if any(folder.secret.name == name for folder in folders):
-                raise FolderRefused("There is a folder of that name already", "ALREADYEXISTS")
+                raise _taken()
             if len(folders) >= self._settings().folders:
-                raise FolderRefused("There are too many folders", "LIMIT")
+                raise _too_many()
             kept = _subscriptions(known, [name])
             folder = await self._make(login, FolderSecret(name, is_subscribed=bool(kept)))
             await self._drop(kept)
@@ -112,7 +125,7 @@ class Folders:
             if folder is None and any(_is_below(other, name) for other in known if not other.secret.is_name_only):
                 raise FolderRefused("There are folders below that name", "HASCHILDREN")
             if folder is None:
-                raise FolderRefused("There is no folder of that name", "NONEXISTENT")
+                raise no_such_folder("NONEXISTENT")
             if folder.id.folder == INBOX:
                 raise FolderRefused("INBOX cannot be deleted", "CANNOT")
             removals = await self._removals(login, folder.id)
@@ -140,13 +153,13 @@ class Folders:
             known = await self.names(login)
             moved = [folder for folder in known if _is_at_or_below(folder, source) and not folder.secret.is_name_only]
             if not moved:
-                raise FolderRefused("There is no folder of that name", "NONEXISTENT")
+                raise no_such_folder("NONEXISTENT")
             names = {folder.id: _checked(target + folder.secret.name[len(source) :]) for folder in moved}
             if {target, *names.values()} & {folder.secret.name for folder in known if not folder.secret.is_name_only}:
-                raise FolderRefused("There is a folder of that name already", "ALREADYEXISTS")
+                raise _taken()
             left = [_subscription(folder.secret.name) for folder in moved if folder.secret.is_subscribed]
             if len(known) + len(left) > self._records_max:
-                raise FolderRefused("There are too many folders", "LIMIT")
+                raise _too_many()
             kept = _subscriptions(known, names.values())
             subscribed = {folder.secret.name for folder in kept}
             for folder in moved:
@@ -162,7 +175,7 @@ class Folders:
             known = await self.names(login)
             folder, kept = _named(known, name), _subscriptions(known, [name])
             if folder is None and (is_subscribed or not kept):
-                raise FolderRefused("There is no folder of that name", "NONEXISTENT")
+                raise no_such_folder("NONEXISTENT")
             if folder is not None and folder.secret.is_subscribed != is_subscribed:
                 await self._write(login, folder.id, replace(folder.secret, is_subscribed=is_subscribed))
             await self._drop(kept)
@@ -174,7 +187,7 @@ class Folders:
         async with self.lock(login):
             record = await self._store.mailbox(mailbox)
             if record is None:
-                raise FolderRefused("There is no folder of that name", "NONEXISTENT")
+                raise no_such_folder("NONEXISTENT")
             secret = _open(login, record).secret
             known = {keyword.lower() for keyword in secret.keywords}
             new = tuple({name.lower(): name for name in names if name.lower() not in known}.values())
@@ -232,7 +245,7 @@ def _checked(name: str) -> str:
     """A name that can be stored: no empty part, no wildcard, not too long. A separator at its end says no more (RFC 3501 section 6.3.3)."""
     name = name.removesuffix(SEPARATOR)
     if name.upper() == INBOX_NAME:
-        raise FolderRefused("There is a folder of that name already", "ALREADYEXISTS")
+        raise _taken()
     if any(not part for part in name.split(SEPARATOR)) or any(c in "*%" or ord(c) < 32 for c in name):
         raise FolderRefused("That name cannot be used", "CANNOT")
     if len(name.encode()) > 200:

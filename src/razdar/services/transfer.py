@@ -15,7 +15,7 @@ from razdar.ports.bus import Added, Removed
 from razdar.ports.crew import CrewBusy
 from razdar.ports.store import Duplicate, Entry, MailboxRecord, Removal, StoreUnavailable
 from razdar.services.flags import keywords_in, with_flags
-from razdar.services.folders import Folder, FolderRefused
+from razdar.services.folders import Folder, FolderRefused, no_such_folder
 from razdar.services.randomness import random_share
 from razdar.services.seals import Opened, removal
 
@@ -123,7 +123,7 @@ def _announce(mailbox: "OpenMailbox", target: Folder, entries: dict[Uid, tuple[b
 def no_place(record: MailboxRecord | None) -> FolderRefused:
     """Why a message could not be put into that folder."""
     if record is None:
-        return FolderRefused("There is no folder of that name", "TRYCREATE")
+        return no_such_folder("TRYCREATE")
     return FolderRefused("That folder takes no more messages, use another one", "LIMIT")
 
 
