@@ -106,21 +106,21 @@ class QueueFolders:
 
     async def ensure_for_report(self, domain: str) -> PeerFolder | None:
         """As `ensure`, in the half of the room that relays have who only write to us. Raises `StoreUnavailable`."""
-        has_room = domain in self._folders or len(self._folders) < self._settings().queue_relays // 2
-        return await self.ensure(domain) if has_room else None
+        return await self.ensure(domain) if domain in self._folders or self._has_room_for_writers() else None
+
+    def _has_room_for_writers(self) -> bool:
+        """Relays that only write to us have half of the room: names are free of charge for whoever wants to fill it."""
+        return len(self._folders) < self._settings().queue_relays // 2
 
     def is_known(self, folder: PeerFolder) -> bool:
         """Whether we have exchanged mail with that relay."""
         return folder.exchanged > 0 and self._calendar.day <= folder.exchanged + REMEMBERED_DAYS
 
     async def exchanged(self, domain: str, *, by_them: bool = False) -> None:
-        """Mail was exchanged with that relay today. Writes once in ten days. Raises `StoreUnavailable`.
-
-        Relays that only write to us (`by_them`) have half of the room: names are free of charge for whoever wants to fill it.
-        """
+        """Mail was exchanged with that relay today; `by_them`: they wrote. Writes once in ten days. Raises `StoreUnavailable`."""
         day = -(-self._calendar.day // STEP_DAYS) * STEP_DAYS
         folder = self._folders.get(domain)
-        if folder is None and (not by_them or len(self._folders) < self._settings().queue_relays // 2):
+        if folder is None and (not by_them or self._has_room_for_writers()):
             folder = await self.ensure(domain)
         if folder is None or folder.exchanged >= day:
             return
