@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What holds for every test: those that need a namespace of their own are skipped, with a word, where there is none."""
+"""What holds for every test: coroutines run in asyncio; what needs a namespace of its own is skipped, with a word, where there is none."""
 
 import os
 
@@ -19,3 +19,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("namespace"):
             item.add_marker(pytest.mark.skip(reason=_WORD))
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """For tests with `pytest.mark.anyio`; not trio too."""
+    return "asyncio"

@@ -15,11 +15,6 @@ from razdar.ports.store import Store
 from razdar.services.newcomers import Newcomers
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture(params=["memory", "sqlite", "newcomers"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     opened: Store = MemoryStore()

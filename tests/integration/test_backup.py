@@ -34,11 +34,6 @@ SETTINGS = "keep_days = 3\n"
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def data(tmp_path: Path) -> Path:
     """A relay's folder, as `up` makes it."""
     data = tmp_path / "data"

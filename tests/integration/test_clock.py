@@ -25,11 +25,6 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     """A relay over a store on disk."""
     store = await open_store(tmp_path, reserve_bytes=65_536, wal_bytes=1 << 20)

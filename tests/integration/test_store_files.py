@@ -23,11 +23,6 @@ from razdar.ports.store import Body, Delivery, NewEntry, Removal
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def opened(path: Path) -> SqliteStore:
     return await open_store(path, reserve_bytes=100_000, wal_bytes=1_000_000)
 

@@ -14,11 +14,6 @@ from razdar.ports.resolver import Mx, ResolverUnavailable
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class Tarpit(DnsServer):
     """Never answers for names below `.slow`."""
 

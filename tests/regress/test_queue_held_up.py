@@ -15,11 +15,6 @@ pytestmark = pytest.mark.anyio
 REPORT = b"Subject: report\r\n\r\n" + b"x" * 500
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def built(**settings: object) -> OutWorld:
     world = OutWorld()
     world.settings = replace(world.settings, **settings)  # type: ignore[arg-type]

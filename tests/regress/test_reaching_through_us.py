@@ -72,8 +72,7 @@ class SilentResolver(MemoryResolver):
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_few_questions_of_one_message_may_stay_without_an_answer(anyio_backend: str) -> None:
+async def test_few_questions_of_one_message_may_stay_without_an_answer() -> None:
     """Each takes one of few places for 8 s; eight signatures of one message took it for a minute."""
     world = PeerWorld()
     anna, silent = await world.member("anna"), SilentResolver()
@@ -90,8 +89,7 @@ PLACE, LETTER = Place("9.9.9.9", 443, ""), letter()
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_a_liar_uses_up_no_questions_of_whom_he_names(anyio_backend: str) -> None:
+async def test_a_liar_uses_up_no_questions_of_whom_he_names() -> None:
     """The relay at that address writes through NAT, so each message of it is asked for."""
     callbacks = Callbacks(FakeConfirmer(known={digest_of(LETTER, Settings())}), FakeClock(), Settings)
     for number in range(200):
@@ -100,8 +98,7 @@ async def test_a_liar_uses_up_no_questions_of_whom_he_names(anyio_backend: str) 
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_one_network_does_not_wait_in_everybodys_place(anyio_backend: str) -> None:
+async def test_one_network_does_not_wait_in_everybodys_place() -> None:
     confirmer = SlowConfirmer(known={digest_of(LETTER, Settings())})
     callbacks = Callbacks(confirmer, FakeClock(), Settings)
 

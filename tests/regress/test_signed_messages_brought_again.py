@@ -18,11 +18,6 @@ pytestmark = pytest.mark.anyio
 ELSEWHERE = Address("x", "elsewhere.example")
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def copy(number: int, whole: bytes) -> bytes:
     """A field that is not signed makes another message of it, and leaves the signature good."""
     return b"X-Number: %d\r\n" % number + whole

@@ -15,11 +15,6 @@ from razdar.ports.crew import CrewBusy
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @contextmanager
 def crew(at_once: int, waiting: int) -> Iterator[ThreadCrew]:
     made = ThreadCrew(at_once, waiting)

@@ -24,11 +24,6 @@ ZONE = {
 }
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class Time:
     now = 0.0
 

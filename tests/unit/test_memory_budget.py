@@ -11,11 +11,6 @@ pytestmark = pytest.mark.anyio
 LIMIT = SMALL_BYTES * 100
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def test_large_messages_leave_room_for_small_ones() -> None:
     budget = MemoryBudget(LIMIT)
     assert budget.resize(0, int(LIMIT * LARGE_SHARE))

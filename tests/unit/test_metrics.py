@@ -35,11 +35,6 @@ NOW = Readings(
 )
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def values(text: str) -> Mapping[str, int]:
     return {name: int(value) for name, value in re.findall(r"^razdar_(\S+) (-?\d+)$", text, re.MULTILINE)}
 

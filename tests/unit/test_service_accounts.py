@@ -23,11 +23,6 @@ OTHER = "another-password-of-22"
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def world() -> World:
     return World()
 

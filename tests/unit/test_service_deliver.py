@@ -21,11 +21,6 @@ NOBODY = address("nobody123")
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def world() -> World:
     return World()
 

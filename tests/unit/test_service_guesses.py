@@ -14,11 +14,6 @@ ANNA, PASSWORD, WRONG = address("annaanna1"), "0123456789abcdefghijkl", "lkjihgf
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def world() -> World:
     made = World()
     made.accounts._guesses = Guesses(60, made.clock)

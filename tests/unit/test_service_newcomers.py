@@ -17,11 +17,6 @@ pytestmark = pytest.mark.anyio
 PASSWORD = "0123456789abcdefghijkl"
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class Town(World):
     """A world whose accounts are new until they are used. `disk` is what a crash leaves."""
 

@@ -29,11 +29,6 @@ PUBLIC = Address("parisa123", "[9.9.9.9]")
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def world() -> PeerWorld:
     return PeerWorld()
 

@@ -27,11 +27,6 @@ PASSWORD = "a-long-enough-password"
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def world() -> World:
     world = World()
     world.change(signups_per_hour=6, signup_pause_minutes=30)

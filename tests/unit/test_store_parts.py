@@ -23,11 +23,6 @@ from razdar.ports.store import StoreFull, StoreUnavailable
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class Bench:
     """A writer with a gate: while it is shut, the thread stands in a job and others pile up behind it."""
 

@@ -29,11 +29,6 @@ HOUR = 3600.0
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 async def world() -> OutWorld:
     return await OutWorld().start()
 

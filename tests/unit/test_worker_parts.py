@@ -26,11 +26,6 @@ pytestmark = pytest.mark.anyio
 ANNA, BORIS = login_of("anna")[0].account, login_of("boris")[0].account
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 # the keeper
 
 

@@ -18,11 +18,6 @@ pytestmark = pytest.mark.anyio
 DELIVERED, FORGOTTEN, FAILED = PushOutcome.DELIVERED, PushOutcome.FORGOTTEN, PushOutcome.FAILED
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class Gate:
     """The notification service: answers `outcome`, or what is in `outcomes` for a token."""
 
