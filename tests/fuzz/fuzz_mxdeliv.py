@@ -11,7 +11,8 @@ from razdar.model.address import parse_address, undeliverable
 from razdar.model.message import Envelope
 from razdar.model.verdict import Refusal
 from razdar.policy.incoming import Letter, is_own, read_letter
-from razdar.policy.proof import Way, literal_of, ways_to_prove
+from razdar.policy.ip import literal_of
+from razdar.policy.proof import Way, ways_to_prove
 from razdar.servers.http_head import HeadLimits, StrictConnection
 from razdar.wire import confirm, mxdeliv
 

@@ -3,7 +3,8 @@
 
 import pytest
 
-from razdar.policy.proof import Way, is_same, literal_of, may_call_back, ways_to_prove
+from razdar.policy.ip import literal_of
+from razdar.policy.proof import Way, is_same, may_call_back, ways_to_prove
 
 SIGNATURE, CALL_BACK, SOURCE = (Way.SIGNATURE,), (Way.CALL_BACK,), (Way.SOURCE,)
 

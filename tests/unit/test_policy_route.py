@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from razdar.policy.route import NoRoute, Standing, is_host, literal_address, mx_hosts, standing
+from razdar.policy.ip import literal_of
+from razdar.policy.route import NoRoute, Standing, is_host, mx_hosts, standing
 from razdar.policy.trust import Check, Trust, trust_in
 
 OURS = frozenset({"relay.example"})
@@ -57,7 +58,7 @@ def test_equal_preferences_are_shuffled_and_others_are_not() -> None:
 )
 def test_literals(domain: str, expected: str | None) -> None:
     """RFC 5321 section 4.1.3."""
-    assert literal_address(domain) == expected
+    assert literal_of(domain) == expected
 
 
 @pytest.mark.parametrize(

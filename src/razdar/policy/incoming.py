@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from razdar.model.address import Address
 from razdar.model.verdict import Refusal
 from razdar.policy.encryption import require_encryption
-from razdar.policy.proof import is_same, literal_of
+from razdar.policy.ip import literal_of
+from razdar.policy.proof import is_same
 from razdar.wire import shapes
 from razdar.wire.address_field import only_address
 from razdar.wire.mime import FIELDS_MAX, HEADER_BYTES_MAX, MimeError, header_values, read_header

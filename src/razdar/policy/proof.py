@@ -11,16 +11,13 @@ import ipaddress
 from collections.abc import Sequence
 from enum import Enum, auto
 
-from razdar.policy.route import unwrapped
+from razdar.policy.ip import IpAddress, is_literal, literal_of, parse_ip, unwrapped
 
-_V6 = "ipv6:"
 _NEAR = {4: 24, 6: 64}
 """Bits that two addresses of one local network share."""
 
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 """RFC 4291 section 2.4; what lies outside of it and is not local by name is old or means IPv4 in one more way."""
-
-IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Way(Enum):
@@ -40,25 +37,13 @@ def ways_to_prove(domain: str, source: str, *, entered: Sequence[str] = (), has_
     `source` is the address it comes from, `entered` and `has_keys` are what the operator wrote down for the domain. Entered keys are the
     only proof for a name that has them: addresses can be taken over, the keys not.
     """
-    is_literal = domain.startswith("[")
-    if has_keys and not is_literal:
+    if has_keys and not is_literal(domain):
         return (Way.SIGNATURE,)
     addresses = list(entered) or [literal for literal in [literal_of(domain)] if literal is not None]
     if any(is_same(source, address) for address in addresses):
         return (Way.SOURCE,)
     call_back = (Way.CALL_BACK,) if addresses else ()
-    return call_back if is_literal else (Way.SIGNATURE, *call_back)
-
-
-def literal_of(domain: str) -> str | None:
-    """The address in a domain literal (RFC 5321 section 4.1.3) in its one canonical spelling; None if `domain` is none."""
-    if not (domain.startswith("[") and domain.endswith("]")):
-        return None
-    text = domain[1:-1].lower()
-    address = _parse(text.removeprefix(_V6))
-    if address is None or "%" in text or text.startswith(_V6) != (address.version == 6):
-        return None
-    return str(address)
+    return call_back if is_literal(domain) else (Way.SIGNATURE, *call_back)
 
 
 def is_same(address: str, other: str) -> bool:
@@ -87,14 +72,7 @@ def _network(address: IpAddress) -> object:
 
 
 def _plain(text: str) -> IpAddress | None:
-    address = _parse(text.partition("%")[0])
+    address = parse_ip(text.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return address
-
-
-def _parse(text: str) -> IpAddress | None:
-    try:
-        return ipaddress.ip_address(text)
-    except ValueError:
-        return None

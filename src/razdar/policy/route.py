@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Which hosts take mail for a domain, in which order, and which of their addresses may be called.
 
-RFC 5321 section 5.1 (MX, implicit MX, equal preferences in random order, ourselves among the hosts), RFC 7505 (null MX), RFC 5321 section
-4.1.3 (IP literals). Whoever owns a domain chooses where its MX points, so addresses are judged, too: this machine and what only means
-something on this machine's own wire are never called on a stranger's word (docs/federation.md, "Where a stranger may send us"). Knows
-neither DNS nor sockets; chance is handed in.
+RFC 5321 section 5.1 (MX, implicit MX, equal preferences in random order, ourselves among the hosts), RFC 7505 (null MX). Whoever owns a
+domain chooses where its MX points, so addresses are judged, too: this machine and what only means something on this machine's own wire are
+never called on a stranger's word (docs/federation.md, "Where a stranger may send us"). Knows neither DNS nor sockets; chance is handed in.
 """
 
 import ipaddress
@@ -12,12 +11,11 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from enum import Enum, auto
 
+from razdar.policy.ip import unwrapped
+
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*")
-_NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
-"""RFC 6052 section 2.1, RFC 8215; of the second the usual layout, with the IPv4 address at the end."""
 _IPV6_IN_USE = (ipaddress.IPv6Network("2000::/3"), ipaddress.IPv6Network("fc00::/7"))
 _THIS_NETWORK = ipaddress.IPv4Network("0.0.0.0/8")
-_Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class NoRoute(Enum):
@@ -39,22 +37,6 @@ class Standing(Enum):
 def is_host(name: str) -> bool:
     """Whether it can be looked up and named in a TLS handshake; an IP address is none (RFC 1035 section 3.3.9)."""
     return _HOST.fullmatch(name) is not None and not name.rpartition(".")[2].isdigit()
-
-
-def is_literal(domain: str) -> bool:
-    """`[192.0.2.7]` and alike."""
-    return domain.startswith("[")
-
-
-def literal_address(domain: str) -> str | None:
-    """The address in `[192.0.2.7]` or `[ipv6:2001:db8::7]`, in its usual spelling; None if there is none in it."""
-    bare = domain.removeprefix("[").removesuffix("]").lower()
-    try:
-        if bare.startswith("ipv6:"):
-            return str(ipaddress.IPv6Address(bare.removeprefix("ipv6:").partition("%")[0]))
-        return str(ipaddress.IPv4Address(bare))
-    except ValueError:
-        return None
 
 
 def mx_hosts(records: Sequence[tuple[int, str]], own_names: Collection[str], shuffle: Callable[[list[str]], None]) -> list[str] | NoRoute:
@@ -93,16 +75,3 @@ def standing(address: str, own_addresses: Collection[str]) -> Standing:
     if isinstance(ip, ipaddress.IPv6Address) and not any(ip in network for network in _IPV6_IN_USE):
         return Standing.FORBIDDEN  # site-local, IPv4-compatible and -translated (RFC 3879, RFC 4291 section 2.5.5.1, RFC 7915)
     return Standing.USABLE
-
-
-def unwrapped(address: str) -> _Ip | None:
-    """None: it is none. IPv4 inside IPv6: mapped (RFC 4291 section 2.5.5.2), NAT64 (RFC 6052), 6to4 (RFC 3056)."""
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return None
-    if isinstance(ip, ipaddress.IPv4Address):
-        return ip
-    if any(ip in network for network in _NAT64):
-        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-    return ip.ipv4_mapped or ip.sixtofour or ip

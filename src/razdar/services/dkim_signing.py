@@ -3,6 +3,7 @@
 
 from collections.abc import Callable
 
+from razdar.policy.ip import is_literal
 from razdar.wire.dkim.sign import Signer, sign
 
 SELECTOR = "razdar"
@@ -17,7 +18,7 @@ def signing(domain: str, signer: Signer) -> Callable[[bytes], bytes]:
     """
 
     def signed(message: bytes) -> bytes:
-        if domain.startswith("["):
+        if is_literal(domain):
             return message
         bounds = len(message)  # its header passed the limits of the day when it came
         return sign(message, domain=domain, selector=SELECTOR, signer=signer, header_bytes=bounds, header_fields=bounds) + message

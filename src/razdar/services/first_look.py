@@ -9,6 +9,7 @@ the message waits in the queue like any other.
 import asyncio
 
 from razdar.model.verdict import Refusal
+from razdar.policy.ip import is_literal
 from razdar.ports.resolver import NoSuchName, PeerBook, Resolver, ResolverUnavailable
 from razdar.wire.smtp import replies
 
@@ -25,7 +26,7 @@ class FirstLook:
 
     async def __call__(self, domain: str) -> Refusal | None:
         """Why nobody of that domain can be reached, if that is certain."""
-        if domain.startswith("[") or self._peers.find(domain) is not None:
+        if is_literal(domain) or self._peers.find(domain) is not None:
             return None
         try:
             async with asyncio.timeout(PATIENCE_S):

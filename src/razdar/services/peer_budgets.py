@@ -12,7 +12,7 @@ from razdar.model.address import Address
 from razdar.model.arrival import Arrival
 from razdar.model.ids import AccountId
 from razdar.model.verdict import ACCEPT, Verdict
-from razdar.policy.proof import literal_of
+from razdar.policy.ip import literal_of
 from razdar.policy.rate import RateBook
 from razdar.ports.clock import Clock
 from razdar.services.audience import Origin

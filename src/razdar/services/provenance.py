@@ -9,7 +9,8 @@ from collections.abc import Callable
 from razdar.model.arrival import Arrival
 from razdar.model.verdict import ACCEPT, Refusal, Verdict
 from razdar.policy.alignment import require_alignment
-from razdar.policy.proof import Way, literal_of, ways_to_prove
+from razdar.policy.ip import literal_of
+from razdar.policy.proof import Way, ways_to_prove
 from razdar.ports.clock import Clock
 from razdar.ports.confirm import Place
 from razdar.ports.crew import Crew

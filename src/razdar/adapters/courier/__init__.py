@@ -18,7 +18,8 @@ from razdar.adapters.courier.patience import Patience
 from razdar.adapters.courier.race import most_telling
 from razdar.adapters.courier.stream import Contexts
 from razdar.adapters.courier.ways import Host
-from razdar.policy.route import NoRoute, Standing, is_host, is_literal, literal_address, mx_hosts, standing
+from razdar.policy.ip import is_literal, literal_of
+from razdar.policy.route import NoRoute, Standing, is_host, mx_hosts, standing
 from razdar.policy.trust import Trust, trust_in
 from razdar.ports.clock import Clock
 from razdar.ports.courier import Reason, Unreachable
@@ -85,7 +86,7 @@ class RelayCourier:
         """In the order to try, each looked up when it is its turn. Unreachable if there is none."""
         peer = self._peers.find(domain)
         if peer is not None:
-            bare = literal_address(domain) if is_literal(domain) else domain
+            bare = literal_of(domain) if is_literal(domain) else domain
             yield Host(bare or domain, trust_in(domain, peer.pin), peer.https_port, peer.smtp_port, peer.addresses)
         elif is_literal(domain):
             yield self._literal(domain)
@@ -94,7 +95,7 @@ class RelayCourier:
                 yield host
 
     def _literal(self, domain: str) -> Host:
-        address = literal_address(domain)
+        address = literal_of(domain)
         if address is None:
             raise Unreachable(Reason.NO_SUCH_DOMAIN)
         (only,) = self._callable((address,)) or (None,)
