@@ -9,7 +9,6 @@ report. A message whose answer was lost is sent again, and the reader's app show
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,11 +23,10 @@ from razdar.ports.store import Store, StoreUnavailable
 from razdar.services.queue_folders import QueueFolders
 from razdar.services.queued import Queued
 from razdar.services.settlement import Settlement, Waiting
+from razdar.workers.backlog import Backlog
 from razdar.workers.peer import Lines, Peer
-from razdar.workers.sending_memory import COPIES, LARGE_BYTES, Memory
+from razdar.workers.sending_memory import COPIES, Memory
 
-WINDOW = 64
-"""Entries that are opened ahead, 500 bytes each."""
 LANES = 4
 """Lines to one relay at the same time."""
 LINGER_S = 10.0
@@ -64,16 +62,11 @@ class PeerRun:
 
     tools: Tools
     peer: Peer
-    _uids: deque[Uid] = field(default_factory=deque)
-    _todo: list[Waiting] = field(default_factory=list)
-    _carried: dict[int, int] = field(default_factory=dict)
-    """Sizes of what is on a line now, by lane."""
+    _backlog: Backlog = field(init=False)
     _lanes: int = 0
     _deferred_in_a_row: int = 0
     _is_over: bool = False
     _began_s: float = 0.0
-    _seen: int = 0
-    """UID; up to here everything that waits was found in the store when the run began."""
     _filling: asyncio.Lock = field(default_factory=asyncio.Lock)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _group: asyncio.TaskGroup | None = None
@@ -81,34 +74,27 @@ class PeerRun:
     _sending: dict[Uid, tuple[float, Waiting]] = field(default_factory=dict)
     """What is on a line, or waits for it to open, since when."""
 
+    def __post_init__(self) -> None:
+        self._backlog = Backlog(self.peer)
+
     async def run(self) -> None:
         """Raises `StoreUnavailable`, `CrewBusy` in an exception group; the peer's pace says whether the relay was reached."""
         self._began_s = self.tools.clock.monotonic()
         self._task = asyncio.current_task()
         known = await self.tools.store.uids(self.peer.folder.mailbox)
-        self._seen = known[-1] if known else 0
-        self._uids = deque(sorted([*known, *(uid for uid in self._uids if uid > self._seen)], key=self._is_suspect))
-        self.tools.settlement.recount(self.peer.folder, len(self._uids))
-        for uid in self.peer.deferred.keys() - set(self._uids):
-            self.peer.forget(uid)
+        self.tools.settlement.recount(self.peer.folder, self._backlog.found(known))
         try:
             async with asyncio.TaskGroup() as self._group:
                 self._open_lane()
         finally:
             self._group, self._is_over = None, True
 
-    def _is_suspect(self, uid: Uid) -> bool:
-        """Whether the line broke at it so often that it goes last."""
-        return self.peer.breaks[uid] >= BREAKS if uid in self.peer.breaks else False
-
     def tell(self, uid: Uid) -> None:
-        """This one has come. The store may have shown it to us before its news arrived."""
-        if uid <= self._seen:
-            return
-        self._uids.append(uid)
-        self._news.set()
-        if self._carried and all(size >= LARGE_BYTES for size in self._carried.values()):
-            self._open_lane()
+        """This one has come."""
+        if self._backlog.add(uid):
+            self._news.set()
+            if self._backlog.is_held_up:
+                self._open_lane()
 
     def overdue_s(self, now_s: float) -> float:
         """For how long something is on a line that should have gone by now; 0 or less: nothing is."""
@@ -132,7 +118,7 @@ class PeerRun:
         self._lanes += 1
 
     async def _lane(self, *, is_first: bool) -> None:
-        lane = _Lane()
+        lane = _Lane(self.tools.courier, self.peer.folder.domain)
         try:
             while (waiting := await self._next(is_first=is_first)) is not None:
                 try:
@@ -143,7 +129,7 @@ class PeerRun:
                     self._defer(waiting)
                     raise
                 finally:
-                    self._carried.pop(waiting.lane, None)
+                    self._backlog.put_down(waiting)
                     self._news.set()
         finally:
             self._lanes -= 1
@@ -158,27 +144,18 @@ class PeerRun:
         while not self._is_over and self.tools.clock.monotonic() < self._began_s + RUN_LONGEST_S:
             self._news.clear()
             await self._fill()
-            for number, waiting in enumerate(self._todo):
-                if waiting.lane not in self._carried:
-                    del self._todo[number]
-                    self._carried[waiting.lane] = waiting.secret.size_bytes
-                    self._want_more()
-                    return waiting
+            waiting = self._backlog.take()
+            if waiting is not None:
+                if self._backlog.wants_line(self._lanes):
+                    self._open_lane()
+                return waiting
             if not is_first or not await self._wait():
                 return None
         return None
 
-    def _want_more(self) -> None:
-        """Opens a further lane for each 16 messages that could go at once."""
-        free = len({waiting.lane for waiting in self._todo} - self._carried.keys())
-        is_large = all(size >= LARGE_BYTES for size in self._carried.values())
-        if (is_large and free) or (free and len(self._todo) >= 16 * self._lanes):
-            self._open_lane()
-
     async def _wait(self) -> bool:
         """Whether there may be something."""
-        is_quiet = not self._carried and not self._todo
-        patience_s = (0.0 if self.tools.lines.is_scarce else self.tools.linger_s) if is_quiet else None
+        patience_s = (0.0 if self.tools.lines.is_scarce else self.tools.linger_s) if self._backlog.is_quiet else None
         if patience_s == 0.0:
             return False
         with suppress(TimeoutError):
@@ -189,16 +166,10 @@ class PeerRun:
 
     async def _fill(self) -> None:
         async with self._filling:
-            while self._uids and len(self._todo) < WINDOW // 2:
-                window = 1 if self.peer.pace.failures else WINDOW  # one is enough to find the door closed
-                uids = [self._uids.popleft() for _ in range(min(window, len(self._uids)))]
-                now_s = self.tools.clock.monotonic()
-                due = [uid for uid in uids if uid not in self.peer.deferred or self.peer.deferred[uid].due_s <= now_s]
-                opened = await self.tools.settlement.opened(self.peer.folder, due)
-                if opened and not self._todo:
-                    self.peer.oldest_day = opened[0].queued_day
-                self._todo += sorted(opened, key=lambda waiting: self._is_suspect(waiting.uid))
-                if self._todo and self.peer.pace.failures:
+            while self._backlog.is_short:
+                due = self._backlog.to_open(self.tools.clock.monotonic())
+                self._backlog.opened(await self.tools.settlement.opened(self.peer.folder, due))
+                if self._backlog.is_trial:
                     return
 
     # on the line
@@ -209,38 +180,34 @@ class PeerRun:
         await self.tools.memory.take(size_bytes)
         try:
             queued = await self.tools.settlement.content(self.peer.folder, waiting)
-            if queued is None:
-                return
-            if waiting.uid not in self.peer.done:
-                self._sending[waiting.uid] = self.tools.clock.monotonic(), waiting
-                try:
-                    outcome = await self._send(lane, queued, waiting)
-                finally:
-                    del self._sending[waiting.uid]
-                if outcome is None:
-                    return
-                self.peer.done[waiting.uid] = outcome
-            await self._settle(waiting, queued, self.peer.done[waiting.uid])
+            if queued is not None and await self._is_answered(lane, waiting, queued):
+                await self._settle(waiting, queued, self.peer.done[waiting.uid])
         finally:
             await self.tools.memory.give(size_bytes)
 
-    async def _send(self, lane: "_Lane", queued: Queued, waiting: Waiting) -> Outcome | None:
-        """On the lane's line, or if that has ended by itself on a new one. None: the relay cannot be reached."""
+    async def _is_answered(self, lane: "_Lane", waiting: Waiting, queued: Queued) -> bool:
+        """Whether the other relay has said what becomes of it: now, or earlier while the store could not note it."""
+        if waiting.uid in self.peer.done:
+            return True
+        self._sending[waiting.uid] = self.tools.clock.monotonic(), waiting
+        try:
+            outcome = await self._send(lane, waiting, queued)
+        finally:
+            del self._sending[waiting.uid]
+        if outcome is not None:
+            self.peer.done[waiting.uid] = outcome
+        return outcome is not None
+
+    async def _send(self, lane: "_Lane", waiting: Waiting, queued: Queued) -> Outcome | None:
+        """None: the relay cannot be reached."""
         author = queued.author.address if queued.author is not None else None
         recipients = queued.to(self.peer.folder.domain)
         if not recipients:
             return Outcome({})
-        consignment = Consignment(author, recipients, queued.message)
-        if lane.line is not None:
-            try:
-                return await lane.line.send(consignment)
-            except Unreachable:  # it may have been closed between two messages, for any reason
-                await lane.close()
         try:
-            lane.line = await self.tools.courier.open(self.peer.folder.domain)
-            return await lane.line.send(consignment)
+            return await lane.send(Consignment(author, recipients, queued.message))
         except Unreachable as error:
-            self._fail(error.reason, waiting if lane.line is not None else None)
+            self._fail(error.reason, waiting if lane.is_open else None)
             await lane.close()
             return None
 
@@ -296,11 +263,27 @@ class PeerRun:
 class _Lane:
     """A line, while it is open."""
 
-    def __init__(self) -> None:
-        self.line: Line | None = None
+    def __init__(self, courier: Courier, domain: str) -> None:
+        self._courier = courier
+        self._domain = domain
+        self._line: Line | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self._line is not None
+
+    async def send(self, consignment: Consignment) -> Outcome:
+        """On the open line, or if that has ended by itself on a new one. Raises `Unreachable`."""
+        if self._line is not None:
+            try:
+                return await self._line.send(consignment)
+            except Unreachable:  # it may have been closed between two messages, for any reason
+                await self.close()
+        self._line = await self._courier.open(self._domain)
+        return await self._line.send(consignment)
 
     async def close(self) -> None:
-        line, self.line = self.line, None
+        line, self._line = self._line, None
         if line is not None:
             await line.close()
 
