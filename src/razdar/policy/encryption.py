@@ -11,6 +11,7 @@ from razdar.model.verdict import ACCEPT, Verdict
 from razdar.wire import openpgp, shapes
 from razdar.wire.address_field import only_address
 from razdar.wire.mime import FIELDS_MAX, HEADER_BYTES_MAX, Field, MimeError, header_values, read_header
+from razdar.wire.report import LOCAL_PART
 from razdar.wire.report_shape import require_report
 from razdar.wire.smtp.replies import MALFORMED_MESSAGE, UNENCRYPTED
 
@@ -46,7 +47,7 @@ def _is_secure_join(message: bytes, fields: Sequence[Field], body_start: int) ->
 
 def _is_delivery_report(message: bytes, fields: Sequence[Field], body_start: int) -> bool:
     sender = only_address(fields, "from", skip_comment=True)
-    if sender is None or sender.local != "mailer-daemon" or not shapes.is_report(fields):
+    if sender is None or sender.local != LOCAL_PART or not shapes.is_report(fields):
         return False
     try:
         require_report(message, fields, body_start)

@@ -17,6 +17,7 @@ from razdar.model.address import Address
 from razdar.model.verdict import ACCEPT, Verdict
 from razdar.policy.rate import TokenBucket
 from razdar.settings import Settings
+from razdar.wire.report import LOCAL_PART
 from razdar.wire.smtp.replies import AUTH_FAILED
 
 LOCAL_PART_CHARACTERS = 9
@@ -28,7 +29,7 @@ _NAME_LETTERS = string.ascii_lowercase + string.digits
 _PASSWORD_LETTERS = "".join(letter for letter in string.ascii_letters + string.digits if letter not in "0O1lI")
 
 RESERVED = frozenset(
-    {"mailer-daemon", "mail-daemon", "postmaster", "hostmaster", "webmaster", "administrator", "root", "abuse", "security", "support"}
+    {LOCAL_PART, "mail-daemon", "postmaster", "hostmaster", "webmaster", "administrator", "root", "abuse", "security", "support"}
 )
 """Names that people or programs take for the relay itself (RFC 2142); a delivery report comes from the first."""
 
