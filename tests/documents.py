@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 
-from razdar.cli.arguments import COMMANDS, Command, Option
+from razdar.cli.words import COMMANDS, Command, Option
 from razdar.config import type_name
 from razdar.environment import CHECKOUT
 from razdar.settings import NEEDS_RESTART, Settings, default_reasons

@@ -140,7 +140,7 @@ def test_engines_and_policies_touch_nothing(part: str) -> None:
 
 def test_the_command_line_starts_without_anything_installed() -> None:
     """`--help`, `config` and the word that Python's venv is missing come before the installation."""
-    commands = [SOURCE / "cli" / f"{name}.py" for name in ("__init__", "arguments", "terminal", "given", "show_config", "status")]
+    commands = [SOURCE / "cli" / f"{name}.py" for name in ("__init__", "arguments", "words", "terminal", "given", "show_config", "status")]
     early = [*commands, SOURCE / "servers/control.py"]
     assert {name for file in early for name in _third_party(_imports(file, top_level=True))} == set()
 

@@ -14,10 +14,11 @@ import pytest
 from razdar import __version__
 from razdar.adapters.ready import Ready, ready_path, remove_ready, write_ready
 from razdar.cli import PASSED_ON, invite, main, status
-from razdar.cli.arguments import COMMANDS, build_parser, in_order
+from razdar.cli.arguments import build_parser, in_order
 from razdar.cli.given import run_config
 from razdar.cli.terminal import qr_lines
 from razdar.cli.up import announce
+from razdar.cli.words import COMMANDS
 from razdar.model.listener import Listener
 from razdar.model.trouble import Trouble
 from razdar.settings import Settings

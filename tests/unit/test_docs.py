@@ -9,7 +9,7 @@ import pytest
 from tests.documents import made, renewed
 
 from razdar import __version__
-from razdar.cli.arguments import COMMANDS
+from razdar.cli.words import COMMANDS
 from razdar.config import read_config
 from razdar.environment import CHECKOUT
 from razdar.settings import Settings, port_layout

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from razdar.cli.arguments import COMMANDS, build_parser
+from razdar.cli.arguments import build_parser
+from razdar.cli.words import COMMANDS
 from razdar.config import read_config
 from razdar.environment import CHECKOUT
 
