@@ -8,25 +8,21 @@
 
 It touches no socket and no clock and never raises because of what the peer sent. Nothing but EHLO and STARTTLS is ever said without
 TLS. All recipients go into as few transactions as the server takes, and each gets its own verdict. What the table (client_states.py)
-says is done in here, one small method for each act.
+says is done in here, one small method for each act; what is said for a message stands in client_commands.py.
 """
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
-from razdar.model.address import Address, parse_address
-from razdar.model.verdict import Refusal
+from razdar.model.address import Address
 from razdar.wire.errors import PeerError
 from razdar.wire.smtp import replies
+from razdar.wire.smtp.client_commands import fault, is_sendable, recipients_at_once, transaction
 from razdar.wire.smtp.client_events import ClientEvent, Ended, Farewell, Job, Ready, Sent, TlsAgreed
 from razdar.wire.smtp.client_replies import Extensions, ReplyReader, ServerReply, extensions, refusal
 from razdar.wire.smtp.client_states import TABLE, Act, Awaited
-from razdar.wire.smtp.stuffing import has_eight_bit, has_utf8_header, is_strict, stuff
+from razdar.wire.smtp.stuffing import stuff
 
-RECIPIENTS_MAX = 1_000
-"""Of one transaction where the server says nothing; what is too much for it, it answers with 452 (RFC 5321 section 4.5.3.1.10)."""
-NEEDS_EIGHT_BIT = Refusal(554, "5.6.3", "The other relay takes no 8-bit messages")
-TOO_BIG_THERE = Refusal(552, "5.3.4", "The message is too big for the other relay")
 _TOO_MANY = ("4.5.3", "5.5.3")
 
 
@@ -100,9 +96,9 @@ class SmtpClient:
             raise RuntimeError("not ready")
         people = list(dict.fromkeys(recipients))
         self._job = job = Job(sender, message, deque(people))
-        fault = self._fault(sender, message)
-        unfit = people if fault else [each for each in people if not _is_sendable(each)]
-        job.refused = dict.fromkeys(unfit, fault or replies.BAD_RECIPIENT_ADDRESS)
+        why = fault(sender, message, self.extensions)
+        unfit = people if why else [each for each in people if not is_sendable(each)]
+        job.refused = dict.fromkeys(unfit, why or replies.BAD_RECIPIENT_ADDRESS)
         job.waiting = deque(each for each in people if each not in job.refused)
         self._next_transaction()
 
@@ -214,41 +210,18 @@ class SmtpClient:
 
     # commands
 
-    def _fault(self, sender: Address | None, message: bytes) -> Refusal | None:
-        """Why nobody can get this message from this server."""
-        limit = self.extensions.size_bytes
-        if not is_strict(message):
-            return replies.MALFORMED_MESSAGE
-        if sender is not None and not _is_sendable(sender):
-            return replies.BAD_SENDER_ADDRESS
-        if limit and len(message) > limit:
-            return TOO_BIG_THERE
-        return NEEDS_EIGHT_BIT if has_eight_bit(message) and not self.extensions.eight_bit else None
-
     def _next_transaction(self) -> None:
         """For those who wait; if nobody does, the message is dealt with."""
         job = self._busy()
         if not job.waiting:
             self._job = None
             return self._events.append(Sent(job.refused))
-        most = min(self.extensions.recipients_max or RECIPIENTS_MAX, RECIPIENTS_MAX)
-        job.name_next(most)
+        job.name_next(recipients_at_once(self.extensions))
         if self._is_dirty:
             self._todo.append((Awaited.RSET, b"RSET"))
             self._is_dirty = False
-        self._todo.append((Awaited.MAIL, self._mail(job)))
-        self._todo += [(Awaited.RCPT, b"RCPT TO:<%s>" % str(each).encode("ascii")) for each in job.named]
-        self._todo.append((Awaited.DATA, b"DATA"))
+        self._todo += transaction(job, self.extensions)
         return self._pump()
-
-    def _mail(self, job: Job) -> bytes:
-        """RFC 1870, RFC 6152 and RFC 6531 parameters, as far as the server knows them and the message needs them."""
-        known = self.extensions
-        words = [b"MAIL FROM:<%s>" % str(job.sender or "").encode("ascii")]
-        words += [b"SIZE=%d" % len(job.message)] if known.has_size else []
-        words += [b"BODY=8BITMIME"] if has_eight_bit(job.message) else []
-        words += [b"SMTPUTF8"] if known.utf8 and has_utf8_header(job.message) else []
-        return b" ".join(words)
 
     def _pump(self) -> None:
         """Says all that may be said now: everything with PIPELINING (RFC 2920), else one command at a time."""
@@ -276,11 +249,6 @@ class SmtpClient:
         self._todo.clear()
         self._output.clear()
         self._events.append(Ended(farewell))
-
-
-def _is_sendable(address: Address) -> bool:
-    """Whether it is what it would be read as again: nothing in it can leave its angle brackets."""
-    return parse_address(str(address)) == address
 
 
 def _ends(farewell: Farewell) -> Callable[[SmtpClient, ServerReply], None]:
