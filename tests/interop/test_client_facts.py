@@ -9,6 +9,7 @@ import email.policy
 from email.message import EmailMessage
 
 import pytest
+from deltachat_rpc_client import Message
 from tests.lab.client import Core, Person
 from tests.lab.scripted import DOMAIN, Mailbox, ScriptedRelay
 
@@ -50,6 +51,16 @@ Message-ID: {about}
     return text.replace("\n", "\r\n").encode()
 
 
+def salam(scripted: ScriptedRelay, ali: Person, bahar: Person) -> tuple[Message, bytes]:
+    """Ali wrote it to Bahar and it was delivered; the message, and the mail that it was. What was heard until now is forgotten."""
+    seen: list[bytes] = []
+    scripted.keep = seen.append
+    message = ali.writes("salam", ali.chat_with(bahar))
+    ali.delivered(message)
+    ali.forget_events()
+    return message, seen[-1]
+
+
 def message_id(mail: bytes) -> str:
     parsed = email.message_from_bytes(mail, policy=email.policy.default)
     assert isinstance(parsed, EmailMessage)
@@ -59,12 +70,8 @@ def message_id(mail: bytes) -> str:
 def test_a_report_in_clear_is_read_only_with_force_encryption_off(core: Core, scripted: ScriptedRelay) -> None:
     """Fact 1: by default the client throws reports away unread, so a report alone is no notice."""
     ali, bahar = people(core, scripted, "ali", "bahar")
-    seen: list[bytes] = []
-    scripted.keep = seen.append
-    message = ali.writes("salam", ali.chat_with(bahar))
-    ali.delivered(message)
-    about = message_id(seen[-1])
-    ali.forget_events()
+    message, mail = salam(scripted, ali, bahar)
+    about = message_id(mail)
     scripted.put("alialiali", report(ali.address, about))
     ali.event("ImapMessageDeleted")
     assert message.get_snapshot().error is None
@@ -92,12 +99,8 @@ def test_a_report_about_a_group_is_not_shown(core: Core, scripted: ScriptedRelay
 def test_action_must_be_failed(core: Core, scripted: ScriptedRelay) -> None:
     ali, bahar = people(core, scripted, "ali", "bahar")
     ali.account.set_config("force_encryption", "0")
-    seen: list[bytes] = []
-    scripted.keep = seen.append
-    message = ali.writes("salam", ali.chat_with(bahar))
-    ali.delivered(message)
-    ali.forget_events()
-    scripted.put("alialiali", report(ali.address, message_id(seen[-1]), "delayed"))
+    message, mail = salam(scripted, ali, bahar)
+    scripted.put("alialiali", report(ali.address, message_id(mail), "delayed"))
     ali.until(lambda: scripted.count("UID STORE 1 +FLAGS (\\Seen)") or None)
     assert message.get_snapshot().error is None
 

@@ -2,7 +2,7 @@
 """What the real client makes of the reports about mail for other relays, in the very words that this relay writes."""
 
 import pytest
-from tests.interop.test_client_facts import message_id, people
+from tests.interop.test_client_facts import message_id, people, salam
 from tests.lab.client import Core
 from tests.lab.scripted import DOMAIN, ScriptedRelay
 
@@ -24,16 +24,12 @@ def test_a_delay_changes_nothing_and_a_late_failure_is_shown_where_reports_are_r
     """With force_encryption off; with it on, the default, neither is looked at (docs/interop.md, fact 1)."""
     ali, bahar = people(core, scripted, "ali", "bahar")
     ali.account.set_config("force_encryption", "0")
-    seen: list[bytes] = []
-    scripted.keep = seen.append
-    message = ali.writes("salam", ali.chat_with(bahar))
-    ali.delivered(message)
-    assert message_id(seen[-1])
-    ali.forget_events()
-    scripted.put("alialiali", report(seen[-1], replies.STILL_TRYING, Kind.DELAYED, "aa"))
+    message, mail = salam(scripted, ali, bahar)
+    assert message_id(mail)
+    scripted.put("alialiali", report(mail, replies.STILL_TRYING, Kind.DELAYED, "aa"))
     ali.until(lambda: scripted.count("UID STORE 1 +FLAGS (\\Seen)") or None)
     assert message.get_snapshot().error is None
-    scripted.put("alialiali", report(seen[-1], replies.NOT_IN_TIME, Kind.FAILED_LATER, "bb"))
+    scripted.put("alialiali", report(mail, replies.NOT_IN_TIME, Kind.FAILED_LATER, "bb"))
     words = ali.failed(message)
     assert words.startswith("این پیام به این نشانی‌ها نرسید")
     assert "رلهٔ دیگر زمان درازی در دسترس نبود" in words
@@ -43,12 +39,8 @@ def test_a_delay_changes_nothing_and_a_late_failure_is_shown_where_reports_are_r
 def test_a_secure_join_header_does_not_make_a_report_readable(core: Core, scripted: ScriptedRelay) -> None:
     """The one kind of mail in clear that the client looks at by default; the header alone is not enough."""
     ali, bahar = people(core, scripted, "ali", "bahar")
-    seen: list[bytes] = []
-    scripted.keep = seen.append
-    message = ali.writes("salam", ali.chat_with(bahar))
-    ali.delivered(message)
-    ali.forget_events()
-    late = report(seen[-1], replies.NOT_IN_TIME, Kind.FAILED_LATER, "aa")
+    message, mail = salam(scripted, ali, bahar)
+    late = report(mail, replies.NOT_IN_TIME, Kind.FAILED_LATER, "aa")
     scripted.put("alialiali", late.replace(b"MIME-Version", b"Secure-Join: report\r\nMIME-Version", 1))
     ali.event("ImapMessageDeleted")
     assert message.get_snapshot().error is None
