@@ -26,7 +26,7 @@ from tests.lab.correspondence import (
     smtp,
     somebody,
 )
-from tests.lab.load import Person, Refused
+from tests.lab.load import Device, Person, Refused
 from tests.lab.namespace import run
 from tests.lab.relay import Relay
 
@@ -66,6 +66,12 @@ async def expect_no_wrong_password(relay: Relay, stranger: Person, known: Person
     assert "uthentication" not in refused.value.args[0].lower()
 
 
+async def expect_everything(relay: Relay, reader: Device, post: Post) -> None:
+    """What was acknowledged is there, once, and nothing else."""
+    await fetch_everything(relay, reader)
+    assert sorted(reader.shown) == sorted(post.acknowledged)
+
+
 @pytest.mark.namespace
 def test_full_by_deliveries(full_relay: Relay) -> None:
     asyncio.run(_full_by_deliveries(full_relay))
@@ -77,11 +83,9 @@ async def _full_by_deliveries(relay: Relay) -> None:
     assert (await post.fill()).startswith("452 4.3.1 ")
     assert len(post.acknowledged) > 40, "most of the disk is for mail"
     await expect_no_wrong_password(relay, somebody(relay), ali)
-    await fetch_everything(relay, reader)
-    assert sorted(reader.shown) == sorted(post.acknowledged)
+    await expect_everything(relay, reader, post)
     await post.send_when_possible()
-    await fetch_everything(relay, reader)
-    assert sorted(reader.shown) == sorted(post.acknowledged)
+    await expect_everything(relay, reader, post)
     (await imap(relay, somebody(relay))).line.close()
 
 
@@ -94,21 +98,16 @@ def test_full_by_others(full_relay: Relay) -> None:
 async def _full_by_others(relay: Relay) -> None:
     ali, bahar = await move_in(relay)
     post, reader = Post(relay, ali, bahar), device(relay, bahar)
-    connection = await smtp(relay, ali)
-    for _ in range(5):
-        await post.send(connection)
-    connection.line.close()
+    await post.send_five()
     take_all_space(relay.data / "somebody-elses-file")
     assert (await post.fill()).startswith("452 4.3.1 ")
     take_all_space(relay.data / "somebody-elses-second-file", leave_bytes=RESERVE_BYTES // 2)
     await expect_no_wrong_password(relay, somebody(relay), ali)
-    await fetch_everything(relay, reader)
-    assert sorted(reader.shown) == sorted(post.acknowledged)
+    await expect_everything(relay, reader, post)
     for file in relay.data.glob("somebody-elses-*"):
         file.unlink()
     await post.send_when_possible()
-    await fetch_everything(relay, reader)
-    assert sorted(reader.shown) == sorted(post.acknowledged)
+    await expect_everything(relay, reader, post)
 
 
 @pytest.mark.namespace
@@ -130,8 +129,7 @@ async def _start_on_a_full_disk(relay: Relay, is_killed: bool) -> None:
         relay.start()
         await expect_no_wrong_password(relay, somebody(relay), ali)
         (relay.data / "somebody-elses-file").unlink()
-        await fetch_everything(relay, reader)
-        assert sorted(reader.shown) == sorted(post.acknowledged)
+        await expect_everything(relay, reader, post)
         await post.send_when_possible()
         relay.stop()
     finally:
@@ -151,15 +149,11 @@ async def _start_on_the_reserve_alone(relay: Relay) -> None:
     try:
         ali, bahar = await move_in(relay)
         post, reader = Post(relay, ali, bahar), device(relay, bahar)
-        connection = await smtp(relay, ali)
-        for _ in range(5):
-            await post.send(connection)
-        connection.line.close()
+        await post.send_five()
         relay.stop()
         take_all_space(relay.data / "somebody-elses-file")
         relay.start()
-        await fetch_everything(relay, reader)
-        assert sorted(reader.shown) == sorted(post.acknowledged)
+        await expect_everything(relay, reader, post)
         relay.stop()
     finally:
         relay.kill()
@@ -226,8 +220,7 @@ async def _refuses_to_write(relay: Relay) -> None:
         with pytest.raises(Refused, match=r"UNAVAILABLE"):
             await reader.round(waiting)
     await post.send(connection, 3_000)
-    await fetch_everything(relay, reader)
-    assert sorted(reader.shown) == sorted(post.acknowledged)
+    await expect_everything(relay, reader, post)
     connection.line.close()
     waiting.line.close()
 

@@ -61,6 +61,13 @@ class Post:
         start = message.index(b"Message-ID: <") + len(b"Message-ID: <")
         self.acknowledged.append(message[start : message.index(b">", start)].decode())
 
+    async def send_five(self) -> None:
+        """Over a connection of their own."""
+        connection = await smtp(self.relay, self.sender)
+        for _ in range(5):
+            await self.send(connection)
+        connection.line.close()
+
     async def fill(self, size_bytes: int = 200_000) -> str:
         """Sends until it is refused; what the relay said then."""
         connection = await smtp(self.relay, self.sender)
