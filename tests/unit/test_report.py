@@ -21,8 +21,15 @@ ORIGINAL = encrypted_message(str(SENDER), [str(GONE), str(FULL)])
 NOW = 1_763_750_000
 
 
-def made(failed: list[tuple[Address, Refusal]], original: bytes = ORIGINAL, domain: str = "relay.test") -> bytes:
-    return report.delivery_report(reporting_domain=domain, to=SENDER, failed=failed, original=original, now=NOW, nonce="00ff00ff")
+def made(
+    failed: list[tuple[Address, Refusal]],
+    original: bytes = ORIGINAL,
+    domain: str = "relay.test",
+    kind: report.Kind = report.Kind.FAILED,
+) -> bytes:
+    return report.delivery_report(
+        reporting_domain=domain, to=SENDER, failed=failed, original=original, now=NOW, nonce="00ff00ff", kind=kind
+    )
 
 
 def parsed(failed: list[tuple[Address, Refusal]]) -> EmailMessage:
@@ -123,30 +130,14 @@ def test_recipients_that_are_no_addresses_are_named_as_they_were_written() -> No
 
 def test_a_delay_is_no_failure() -> None:
     """The core takes `failed` in exactly these letters for a failure (docs/interop.md); RFC 3464 section 2.3.3 has `delayed`."""
-    message = report.delivery_report(
-        reporting_domain="relay.test",
-        to=SENDER,
-        failed=[(GONE, replies.STILL_TRYING)],
-        original=ORIGINAL,
-        now=NOW,
-        nonce="00ff00ff",
-        kind=report.Kind.DELAYED,
-    )
+    message = made([(GONE, replies.STILL_TRYING)], kind=report.Kind.DELAYED)
     assert b"\r\nAction: delayed\r\nStatus: 4.4.7\r\n" in message
     assert "لازم نیست کاری بکنید؛ رله آن را نگه می‌دارد".encode() in message
     assert b"failed" not in message.split(b"rfc822-headers")[0]
 
 
 def test_a_late_failure_says_nothing_of_others() -> None:
-    message = report.delivery_report(
-        reporting_domain="relay.test",
-        to=SENDER,
-        failed=[(GONE, replies.NOT_IN_TIME)],
-        original=ORIGINAL,
-        now=NOW,
-        nonce="00ff00ff",
-        kind=report.Kind.FAILED_LATER,
-    )
+    message = made([(GONE, replies.NOT_IN_TIME)], kind=report.Kind.FAILED_LATER)
     assert "رلهٔ دیگر زمان درازی در دسترس نبود".encode() in message
     assert b"\r\nAction: failed\r\n" in message
     assert b"other recipients" not in message
