@@ -11,13 +11,24 @@ from dataclasses import dataclass, field, fields
 from typing import Any, TypedDict
 
 
-def _setting(default: Any, reason: str, *, low: float | None = None, high: float | None = None, choices: tuple[str, ...] = ()) -> Any:
-    return field(default=default, metadata={"reason": reason, "low": low, "high": high, "choices": choices})
+def _setting(
+    default: Any,
+    reason: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+    live: bool = False,
+    is_limit: bool = False,
+) -> Any:
+    """`live`: a reload (SIGHUP) puts it in force."""
+    known = {"reason": reason, "low": low, "high": high, "choices": choices, "is_live": live, "is_limit": is_limit}
+    return field(default=default, metadata=known)
 
 
-def _limit(default: Any, reason: str, *, low: float, high: float | None = None) -> Any:
+def _limit(default: Any, reason: str, *, low: float, high: float | None = None, live: bool = False) -> Any:
     """A setting that bounds what a peer may do: docs/limits.md says what it hears then, and a test hits it."""
-    return field(default=default, metadata={"reason": reason, "low": low, "high": high, "choices": (), "is_limit": True})
+    return _setting(default, reason, low=low, high=high, live=live, is_limit=True)
 
 
 class HeaderBounds(TypedDict):
@@ -35,8 +46,8 @@ class Settings:
     domain: str = _setting(
         "", "empty: a name for life made from the relay's own key, <8 characters>.razdar.alt, which needs no DNS (RFC 9476)"
     )
-    operator: str = _setting("", "who runs this relay, shown to people; empty: not told")
-    contact: str = _setting("", "how to reach the operator: a mailto: or https: link shown to people; empty: not told")
+    operator: str = _setting("", "who runs this relay, shown to people; empty: not told", live=True)
+    contact: str = _setting("", "how to reach the operator: a mailto: or https: link shown to people; empty: not told", live=True)
 
     # where we listen
     bind: tuple[str, ...] = _setting(("::", "0.0.0.0"), "every address of the machine, IPv6 and IPv4, so that a phone in the room finds it")  # noqa: S104
@@ -48,6 +59,7 @@ class Settings:
     advertise: str = _setting(
         "",
         "host name or address that links and codes carry; empty: the domain if a certificate is given for it, else this machine's address",
+        live=True,
     )
 
     # accounts
@@ -55,39 +67,47 @@ class Settings:
         "open",
         "`open`: the first login makes the account, as the apps expect; `invite`: only a claimed invite does; `closed`: nobody",
         choices=("open", "invite", "closed"),
+        live=True,
     )
-    local_part_min: int = _setting(9, "characters; shorter names could be tried out one after the other", low=1, high=64)
-    local_part_max: int = _setting(64, "characters, RFC 5321 section 4.5.3.1.1", low=1, high=64)
-    password_min: int = _setting(9, "characters; the apps make 22 of them", low=1, high=256)
+    local_part_min: int = _setting(9, "characters; shorter names could be tried out one after the other", low=1, high=64, live=True)
+    local_part_max: int = _setting(64, "characters, RFC 5321 section 4.5.3.1.1", low=1, high=64, live=True)
+    password_min: int = _setting(9, "characters; the apps make 22 of them", low=1, high=256, live=True)
     account_days: int = _setting(
-        90, "relay days without a login after which an account goes, as on other chatmail relays", low=1, high=36_500
+        90, "relay days without a login after which an account goes, as on other chatmail relays", low=1, high=36_500, live=True
     )
 
     signups_per_hour: int = _limit(
-        3_000, "people who join without an invitation, so many at once too: a school on its first morning, three times", low=1
+        3_000, "people who join without an invitation, so many at once too: a school on its first morning, three times", low=1, live=True
     )
     signup_pause_minutes: int = _limit(
         30,
         "when more come, so long only invitations make accounts; a flood costs its sender more than waiting costs people",
         low=1,
         high=1_440,
+        live=True,
     )
 
     # messages
     message_bytes: int = _limit(31_457_280, "30 MiB, the limit of other chatmail relays", low=1_024, high=1_073_741_824)
     recipients: int = _limit(1000, "per message; a client that knows no better number splits at 50", low=1, high=100_000)
-    keep_days: int = _setting(20, "relay days that a waiting message is kept, as on other chatmail relays", low=1, high=3_650)
-    keep_large_days: int = _setting(7, "relay days for a large message; disk space is what runs out first", low=1, high=3_650)
+    keep_days: int = _setting(20, "relay days that a waiting message is kept, as on other chatmail relays", low=1, high=3_650, live=True)
+    keep_large_days: int = _setting(7, "relay days for a large message; disk space is what runs out first", low=1, high=3_650, live=True)
     days_stand_still: bool = _setting(
-        False, "true during a cut: nothing gets older, whatever waits stays until people can fetch it again; takes effect at a reload"
+        False,
+        "true during a cut: nothing gets older, whatever waits stays until people can fetch it again; takes effect at a reload",
+        live=True,
     )
-    large_bytes: int = _setting(200_000, "from this size on a message counts as large", low=1)
-    quota_bytes: int = _limit(500_000_000, "per account, as on other chatmail relays", low=1_024)
+    large_bytes: int = _setting(200_000, "from this size on a message counts as large", low=1, live=True)
+    quota_bytes: int = _limit(500_000_000, "per account, as on other chatmail relays", low=1_024, live=True)
     sender_share: float = _limit(
-        0.2, "part of a mailbox that one sender may fill, so that nobody can stuff another person's mailbox", low=0.001, high=1
+        0.2, "part of a mailbox that one sender may fill, so that nobody can stuff another person's mailbox", low=0.001, high=1, live=True
     )
     peer_share: float = _limit(
-        0.5, "part of a mailbox that all senders of one other relay may fill together; addresses cost nothing there", low=0.001, high=1
+        0.5,
+        "part of a mailbox that all senders of one other relay may fill together; addresses cost nothing there",
+        low=0.001,
+        high=1,
+        live=True,
     )
 
     # other relays
@@ -95,15 +115,25 @@ class Settings:
     dns: bool = _setting(True, "names of other relays are looked up; false: only what `./razdar peer add` wrote down or is remembered")
     dns_servers: tuple[str, ...] = _setting((), "whom to ask, addresses with a port if need be; empty: those of this machine")
     queue_known_days: int = _setting(
-        60, "relay days that mail waits for a relay we have exchanged mail with: the longest cuts lasted weeks", low=1, high=3_000
+        60,
+        "relay days that mail waits for a relay we have exchanged mail with: the longest cuts lasted weeks",
+        low=1,
+        high=3_000,
+        live=True,
     )
     queue_days: int = _setting(
-        5, "relay days for one that nobody has heard of yet (RFC 5321 section 4.5.4.1); it may be a slip of the pen", low=1, high=3_000
+        5,
+        "relay days for one that nobody has heard of yet (RFC 5321 section 4.5.4.1); it may be a slip of the pen",
+        low=1,
+        high=3_000,
+        live=True,
     )
-    queue_messages: int = _limit(200_000, "messages that wait for other relays, in all; each takes 5 kB of disk at least", low=1)
-    queue_bytes: int = _limit(4_000_000_000, "their size, in all: the rest of the disk is for people's mailboxes", low=1_048_576)
-    queue_share: float = _limit(0.25, "part of both that one account may fill, so that nobody fills the queue alone", low=0.001, high=1)
-    queue_relays: int = _limit(10_000, "other relays that are remembered at the same time, each takes 2 kB of disk", low=1)
+    queue_messages: int = _limit(200_000, "messages that wait for other relays, in all; each takes 5 kB of disk at least", low=1, live=True)
+    queue_bytes: int = _limit(4_000_000_000, "their size, in all: the rest of the disk is for people's mailboxes", low=1_048_576, live=True)
+    queue_share: float = _limit(
+        0.25, "part of both that one account may fill, so that nobody fills the queue alone", low=0.001, high=1, live=True
+    )
+    queue_relays: int = _limit(10_000, "other relays that are remembered at the same time, each takes 2 kB of disk", low=1, live=True)
     queue_lines: int = _limit(
         200, "connections to other relays at the same time; those that did not answer last time get half of them", low=4, high=10_000
     )
@@ -190,7 +220,11 @@ class Settings:
         5, "until a last word has left, then the line is cut; 1 kB in a second is what a throttled line carries", low=1, high=60
     )
     rate_wait_seconds: int = _limit(
-        40, "whoever sends too fast waits so long before a refusal, which costs an app one of six tries; apps wait 60 s", low=0, high=3_600
+        40,
+        "whoever sends too fast waits so long before a refusal, which costs an app one of six tries; apps wait 60 s",
+        low=0,
+        high=3_600,
+        live=True,
     )
     memory_wait_seconds: int = _limit(
         15, "a message waits so long for memory; together with the wait for the rate it is below the 60 s that apps wait", low=0, high=3_600
@@ -205,9 +239,9 @@ class Settings:
     imap_search_texts: int = _limit(8, "texts that one SEARCH looks for inside messages: 30 ms each in a message of 30 MB", low=1)
     imap_fetch_items: int = _limit(40, "different things asked for in one FETCH; each may stand for the whole message", low=10)
     imap_ranges: int = _limit(20_000, "ranges in one set of messages; a line of 64 KiB cannot usefully hold more", low=100)
-    folders: int = _limit(100, "in one account, INBOX included; their sealed names cost 50 µs each at every LIST", low=2)
+    folders: int = _limit(100, "in one account, INBOX included; their sealed names cost 50 µs each at every LIST", low=2, live=True)
     devices: int = _limit(
-        20, "of one account that are woken up; the one set longest ago gives way. Each costs a wake-up per message", low=1
+        20, "of one account that are woken up; the one set longest ago gives way. Each costs a wake-up per message", low=1, live=True
     )
     http_head_bytes: int = _limit(16_384, "head of one request; browsers send about 1 kB", low=2_048)
     http_body_bytes: int = _limit(65_536, "largest form; ours hold an address and a password", low=4_096)
@@ -224,8 +258,8 @@ class Settings:
     # other
     push: bool = _setting(True, "sends opaque wake-up tokens to notifications.delta.chat; harmless when that cannot be reached")
     push_url: str = _setting("https://notifications.delta.chat/notify", "where the official apps expect wake-ups from")
-    turn: str = _setting("", "metadata for calls (host:port:expiry:password), handed to clients as it stands; empty: none")
-    iroh_relay: str = _setting("", "URL of an iroh relay for apps in chats; empty: none")
+    turn: str = _setting("", "metadata for calls (host:port:expiry:password), handed to clients as it stands; empty: none", live=True)
+    iroh_relay: str = _setting("", "URL of an iroh relay for apps in chats; empty: none", live=True)
     metrics_port: int = _setting(
         0,
         "totals for Prometheus, on this machine's loopback address only; 0: off, because they are a diary of the relay",
@@ -241,75 +275,7 @@ class Settings:
         return {"header_bytes": self.header_bytes, "header_fields": self.header_fields}
 
 
-NEEDS_RESTART = frozenset(
-    [
-        "domain",
-        "bind",
-        "ports",
-        "certificate",
-        "certificate_key",
-        "message_bytes",
-        "recipients",
-        "send_per_minute",
-        "send_burst",
-        "unknown_per_minute",
-        "peer_connections",
-        "peer_connections_all",
-        "peer_memory_bytes",
-        "peer_messages_per_minute",
-        "peer_bytes_per_minute",
-        "peer_unknown_per_minute",
-        "peer_unproven_per_minute",
-        "argon2_at_once",
-        "argon2_waiting",
-        "login_failures",
-        "account_failures_per_hour",
-        "newcomers",
-        "connections",
-        "stranger_share",
-        "strangers_per_network",
-        "connections_per_account",
-        "http_connections",
-        "http_per_network",
-        "memory_bytes",
-        "outgoing_bytes",
-        "idle_seconds",
-        "login_seconds",
-        "imap_line_bytes",
-        "smtp_line_bytes",
-        "imap_literal_bytes",
-        "header_bytes",
-        "header_fields",
-        "discard_bytes",
-        "errors",
-        "commands_before_login",
-        "smtp_idle_commands",
-        "connection_bytes",
-        "linger_seconds",
-        "memory_wait_seconds",
-        "store_waiting_bytes",
-        "imap_nesting",
-        "imap_search_keys",
-        "imap_search_texts",
-        "imap_fetch_items",
-        "imap_ranges",
-        "http_head_bytes",
-        "http_body_bytes",
-        "http_request_seconds",
-        "http_idle_seconds",
-        "http_linger_seconds",
-        "federation",
-        "dns",
-        "dns_servers",
-        "queue_lines",
-        "reserve_bytes",
-        "wal_bytes",
-        "push",
-        "push_url",
-        "metrics_port",
-        "log_level",
-    ]
-)
+NEEDS_RESTART = frozenset(each.name for each in fields(Settings) if not each.metadata["is_live"])
 """What a reload (SIGHUP) does not change: addresses end in the first, the others are built into parts that live as long as the relay."""
 
 _HIGH = {"smtp": 8025, "http": 8080, "imap": 8143, "https": 8443, "submissions": 8465, "submission": 8587, "imaps": 8993}
@@ -332,7 +298,7 @@ def port_layout(ports: str) -> dict[str, int]:
 
 def limits() -> tuple[str, ...]:
     """The names of the settings that bound what a peer may do."""
-    return tuple(each.name for each in fields(Settings) if each.metadata.get("is_limit"))
+    return tuple(each.name for each in fields(Settings) if each.metadata["is_limit"])
 
 
 def default_reasons() -> Mapping[str, str]:
