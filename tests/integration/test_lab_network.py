@@ -97,6 +97,7 @@ def test_a_slow_link_takes_its_time(net: Network, server: Host) -> None:
 def test_a_bad_link_loses_packets_and_tcp_makes_good_for_it(net: Network, server: Host) -> None:
     net.worsen(net.here, server, loss=0.1)
     round_trip(server, b"x" * 100_000, timeout_s=30)
+    assert net.wire.lost > 0
 
 
 def test_other_hosts_do_not_suffer(net: Network, server: Host) -> None:

@@ -93,6 +93,8 @@ class Wire:
         self._thread = threading.Thread(target=self._run, name="wire")
         self.carried = 0
         """Packets that arrived."""
+        self.lost = 0
+        """Those that a bad or cut link kept."""
 
     def add(self, number: int, device: int) -> None:
         """The host's TUN device; before `start`."""
@@ -133,6 +135,7 @@ class Wire:
             return
         link = self._links.get((source, target), GOOD)
         if link.is_cut or self._random.random() < link.loss:
+            self.lost += 1
             return
         if link.delay_s:
             self._order += 1

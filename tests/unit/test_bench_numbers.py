@@ -121,10 +121,23 @@ def test_the_time_left_is_corrected_by_what_was_needed_so_far() -> None:
     assert out.getvalue().splitlines()[-1].endswith("10%  second, about 3 min left")
 
 
-def test_what_is_written_is_counted(tmp_path: Path) -> None:
-    disk = Disk(Server("127.0.0.1", 0, 0, [1], str(tmp_path)))
-    (tmp_path / "file").write_bytes(bytes(1 << 20))
-    assert disk.read()["disk_written_mib"] >= 0
+def _wrote(process: Path, parent: int, written_bytes: int) -> None:
+    process.mkdir(exist_ok=True)
+    (process / "stat").write_text(f"{process.name} (relay (1)) S {parent} 1 1")
+    (process / "io").write_text(f"wchar: 5\nwrite_bytes: {written_bytes}\ncancelled_write_bytes: 9\n")
+
+
+def test_what_is_written_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the server and its children from the making of the meter on, and by nobody else."""
+    monkeypatch.setattr(machine, "PROC", tmp_path)
+    for number, parent in ((10, 1), (11, 10), (12, 1)):
+        _wrote(tmp_path / str(number), parent, 1000)
+    disk = Disk(Server("127.0.0.1", 0, 0, [10], str(tmp_path)))
+    for number, parent in ((10, 1), (11, 10), (12, 1)):
+        _wrote(tmp_path / str(number), parent, 1000 + (number << 20))
+    written = disk.read()
+    assert written["server_written_mib"] == 10 + 11
+    assert written["disk_written_mib"] >= 0
     assert machine.written_bytes([2**22 + 1]) == 0  # nobody has that number
 
 
