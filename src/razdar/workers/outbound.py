@@ -11,7 +11,6 @@ moment for the same relay, so that nothing is reported that is just being sent.
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 
 from razdar.model.ids import MailboxId
@@ -163,9 +162,7 @@ class Outgoing:
 
     def _sign(self, peer: Peer, delay_s: float) -> None:
         """It may be back: everything of it is tried soon."""
-        at_s = self._clock.monotonic() + delay_s
-        peer.pace = peer.pace.sign(at_s)
-        peer.deferred = {uid: pace.sign(at_s) for uid, pace in peer.deferred.items()}
+        peer.sign(self._clock.monotonic() + delay_s)
         self._schedule(peer)
 
     def _came_back(self, peer: Peer) -> None:
@@ -279,6 +276,4 @@ class Outgoing:
                 await review(self._tools, peer, self._calendar.day, self._settings())
 
     def _leave_alone(self, peer: Peer) -> None:
-        soon_s = self._clock.monotonic() + OWN_TROUBLE_S
-        peer.pace = replace(peer.pace, due_s=max(peer.pace.due_s, soon_s))
-        peer.review_s = max(peer.review_s, soon_s)
+        peer.leave_alone(self._clock.monotonic() + OWN_TROUBLE_S)

@@ -3,10 +3,10 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from razdar.model.ids import Uid
-from razdar.policy.retry import RESTED, Pace
+from razdar.policy.retry import BREAKS, RESTED, Pace
 from razdar.ports.courier import PERMANENT, Outcome, Reason
 from razdar.services.queue_folders import PeerFolder
 
@@ -54,6 +54,37 @@ class Peer:
         if self.folder.waiting > len(self.deferred):
             return self.pace.due_s
         return max(self.pace.due_s, min(pace.due_s for pace in self.deferred.values()))
+
+    # what happens to it
+
+    def sign(self, at_s: float) -> None:
+        """It may be back: everything of it is tried then."""
+        self.pace = self.pace.sign(at_s)
+        self.deferred = {uid: pace.sign(at_s) for uid, pace in self.deferred.items()}
+
+    def leave_alone(self, until_s: float) -> None:
+        """Nothing is done for it before then, through no fault of its own."""
+        self.pace = replace(self.pace, due_s=max(self.pace.due_s, until_s))
+        self.review_s = max(self.review_s, until_s)
+
+    def failed(self, reason: Reason, now_s: float, chance: float) -> None:
+        """It could not be reached."""
+        self.pace, self.reason = self.pace.failed(now_s, chance), reason
+
+    def reached(self) -> bool:
+        """It takes messages. Whether it could not be reached before."""
+        was_lost = self.pace.failures > 0
+        self.pace, self.reason = RESTED, None
+        return was_lost
+
+    def defer(self, uid: Uid, now_s: float, chance: float) -> None:
+        """This message was turned away for now; the others go on."""
+        self.deferred[uid] = self.deferred.get(uid, RESTED).failed(now_s, chance)
+
+    def broke_at(self, uid: Uid) -> bool:
+        """The line broke at this message. Whether it did so often that the message may be the cause."""
+        self.breaks[uid] += 1
+        return self.breaks[uid] >= BREAKS
 
     def forget(self, uid: Uid) -> None:
         """It waits no more."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from razdar.model.ids import Uid
 from razdar.model.verdict import Refusal
-from razdar.policy.retry import BREAKS, DEFERRED_IN_A_ROW, RESTED
+from razdar.policy.retry import DEFERRED_IN_A_ROW
 from razdar.ports.clock import Clock
 from razdar.ports.courier import Consignment, Courier, Line, Outcome, Reason, Unreachable
 from razdar.ports.crew import CrewBusy
@@ -126,7 +126,7 @@ class PeerRun:
                 except (StoreUnavailable, CrewBusy):
                     raise
                 except Exception:  # a bug that this message meets must not stand in the way of the others
-                    self._defer(waiting)
+                    self._defer(waiting.uid)
                     raise
                 finally:
                     self._backlog.put_down(waiting)
@@ -215,17 +215,15 @@ class PeerRun:
         """The relay cannot be reached now; every lane ends."""
         now_s, chance = self.tools.clock.monotonic(), self.tools.chance()
         if not self._is_over:
-            self.peer.pace, self.peer.reason, self._is_over = self.peer.pace.failed(now_s, chance), reason, True
+            self.peer.failed(reason, now_s, chance)
+            self._is_over = True
             self.tools.note(f"queue.{reason.value}")
         self._news.set()
-        if broke_at is not None:
-            self.peer.breaks[broke_at.uid] += 1
-            if self.peer.breaks[broke_at.uid] >= BREAKS:
-                self._defer(broke_at)
+        if broke_at is not None and self.peer.broke_at(broke_at.uid):
+            self._defer(broke_at.uid)
 
-    def _defer(self, waiting: Waiting) -> None:
-        pace = self.peer.deferred.get(waiting.uid, RESTED)
-        self.peer.deferred[waiting.uid] = pace.failed(self.tools.clock.monotonic(), self.tools.chance())
+    def _defer(self, uid: Uid) -> None:
+        self.peer.defer(uid, self.tools.clock.monotonic(), self.tools.chance())
 
     async def _settle(self, waiting: Waiting, queued: Queued, outcome: Outcome) -> None:
         everybody = queued.to(self.peer.folder.domain)
@@ -235,29 +233,24 @@ class PeerRun:
             self._turned_away(waiting)
             return
         self._deferred_in_a_row = 0
-        self._reached()
+        if self.peer.reached():
+            self.tools.came_back(self.peer)
         if len(failed) + len(later) < len(everybody):
             await self.tools.folders.exchanged(self.peer.folder.domain)
             self.tools.note("queue.sent")
         rest = await self.tools.settlement.settle(self.peer.folder, waiting, queued, failed, later)
         self.peer.forget(waiting.uid)
         if rest is not None:  # announced just now, and no lane has had its turn since
-            self.peer.deferred[rest] = RESTED.failed(self.tools.clock.monotonic(), self.tools.chance())
+            self._defer(rest)
 
     def _turned_away(self, waiting: Waiting) -> None:
         """For now, for everybody. When that happens several times in a row the relay wants nothing at all."""
         self.peer.done.pop(waiting.uid, None)
-        self._defer(waiting)
+        self._defer(waiting.uid)
         self.tools.note("queue.turned-away")
         self._deferred_in_a_row += 1
         if self._deferred_in_a_row >= DEFERRED_IN_A_ROW:
             self._fail(Reason.TOO_BUSY, None)
-
-    def _reached(self) -> None:
-        was_lost = self.peer.pace.failures > 0
-        self.peer.pace, self.peer.reason = RESTED, None
-        if was_lost:
-            self.tools.came_back(self.peer)
 
 
 class _Lane:
