@@ -13,12 +13,13 @@ from typing import Any
 import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.service_world import DOMAIN, FakeClock, World
-from tests.web_pages import Page, Relay
+from tests.web_pages import Element, Page, Relay
 
 from razdar.adapters.certificate_look import Seen
 from razdar.adapters.peer_list import PeerFile
 from razdar.app.desk_settings import can_change, change, own_value
 from razdar.config import read_config
+from razdar.model.app_file import AppFile
 from razdar.model.trouble import Trouble
 from razdar.services.action_log import ActionLog
 from razdar.services.blocks import Blocks
@@ -32,6 +33,9 @@ from razdar.wire.statement import Signed, Statement
 
 NOW_S = 1_795_000_000 // 3600 * 3600
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+APP = AppFile("deltachat-2.57.0.apk", "2.57.0", 754, 83_000_000, "ab" * 32)
+PEER_FORM = {"name": "Other.example", "addresses": "192.0.2.۷", "https_port": "۸۴۴۳", "smtp_port": "25"}
+PASSPHRASE = "a very long passphrase"
 HOUR_EVENTS = {
     "message.accepted": 130,
     "message.delivered": 410,
@@ -166,6 +170,11 @@ def apart(work: Coroutine[Any, Any, Any]) -> None:
         pool.submit(asyncio.run, work).result()
 
 
+def carried(page: Page, form: Element) -> dict[str, str]:
+    """What the form sends when nobody types anything."""
+    return {each.attributes["name"]: each.attributes["value"] for each in page.find("input") if form in each.ancestors()}
+
+
 class Operator:
     """A browser with a cookie jar of one cookie; follows nothing by itself."""
 
@@ -212,3 +221,15 @@ class Operator:
     def do(self, action: str, **values: str) -> httpx.Response:
         """Without being asked again."""
         return self.send(f"/console/do/{action}", sure="1", **values)
+
+    def press(self, answer: httpx.Response, action: str) -> httpx.Response:
+        """The button of a further action on the page."""
+        page = Page(answer.text)
+        form = page.find("form", action=f"/console/do/{action}?lang={self.language}")[0]
+        return self.ask("POST", f"/console/do/{action}", data=carried(page, form))
+
+    def undo(self, answer: httpx.Response) -> httpx.Response:
+        """The button that takes it back."""
+        page = Page(answer.text)
+        form = next(each for each in page.find("form") if each.attributes["action"].startswith("/console/do/"))
+        return self.ask("POST", form.attributes["action"].partition("?")[0], data=carried(page, form))
