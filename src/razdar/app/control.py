@@ -5,9 +5,10 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from razdar.adapters.files import private_folder
-from razdar.app.chores import readings, reload_all
+from razdar.app.chores import reload_all
 from razdar.app.front import Front
 from razdar.app.parts import Parts
+from razdar.app.readings import readings
 from razdar.servers.control import ControlServer, control_path
 from razdar.servers.metrics import MetricsServer
 from razdar.servers.operations import Operations

@@ -18,9 +18,9 @@ from razdar.adapters.sqlite import StoreInUse, StoreTooNew
 from razdar.app.build import build
 from razdar.app.chores import chores, reload
 from razdar.app.control import open_control, open_metrics
-from razdar.app.desk import look
 from razdar.app.front import Front, open_front
 from razdar.app.parts import Parts
+from razdar.app.readings import look
 from razdar.config import RunConfig
 from razdar.model.trouble import data_in_use, data_newer, disk_full
 from razdar.ports.store import StoreUnavailable
