@@ -7,6 +7,7 @@ now, `await world.pass_time(seconds)` lets it pass, the relay days with it.
 
 import asyncio
 import random
+import re
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from razdar.ports.courier import Consignment, Line, Outcome, Reason, Unreachable
 from razdar.ports.resolver import Peer as BookPeer
 from razdar.ports.store import Store
 from razdar.servers.journal import Journal
+from razdar.services.accounts import Login
 from razdar.services.deliver import Deliver
 from razdar.services.outbound import Outbound
 from razdar.services.queue_folders import QueueFolders
@@ -30,6 +32,9 @@ from razdar.vault.queue_key import queue_owner
 from razdar.workers.outbound import Outgoing
 
 OTHER = "other.example"
+NO_USER = Refusal(550, "5.1.1", "nobody of that name")
+GREYLISTED = Refusal(450, "4.7.1", "come again")
+HOUR = 3600.0
 
 
 @dataclass
@@ -225,3 +230,13 @@ async def until(condition: Callable[[], bool]) -> None:
             return
         await asyncio.sleep(0)
     raise AssertionError("it never came")
+
+
+async def reports(world: OutWorld, login: Login) -> list[str]:
+    """Actions of the reports in a mailbox."""
+    return [re.findall(rb"Action: (\w+)", message)[0].decode() for message in await world.read(login) if b"delivery-status" in message]
+
+
+async def is_queue_empty(world: OutWorld) -> bool:
+    totals = [record.messages for record in await world.store.mailboxes(world.queue_folders.owner.account)]
+    return not sum(totals) and not world.outgoing.pending

@@ -2,7 +2,7 @@
 """Two relays as processes are cut off from each other for 59 relay days, write on all the while, and have everything once afterwards.
 
 A relay day takes 24 hours of running. Here the store is told of each of them while the relay stands, by what the relay itself calls every
-night; everything else is as in life. `tests/unit/test_worker_outbound.py` has the same within one process, with every hour of every day.
+night; everything else is as in life. `tests/unit/test_outbound_days.py` has the same within one process, with every hour of every day.
 """
 
 import asyncio
