@@ -19,7 +19,6 @@ DOMAIN = "peer.example"
 ALICE = Address("alice", "relay.example")
 BOB, CAROL, DAVE = (Address(name, DOMAIN) for name in ("bob", "carol", "dave"))
 MESSAGE = b"From: alice@relay.example\r\nTo: bob@peer.example\r\n\r\n.dot\r\n..\r\n"
-Test = Callable[[], Awaitable[None]]
 
 
 @pytest.fixture
