@@ -180,7 +180,7 @@ def _checked(field: "Field[Any]", value: Any, where: str) -> Any:
     """The value in its normal form, inside its range."""
     low, high, choices = (field.metadata[key] for key in ("low", "high", "choices"))
     if choices and value not in choices:
-        raise _wrong(field, where, value, "یکی از اینها لازم است: " + "، ".join(choices), "one of these is needed: " + ", ".join(choices))
+        raise _wrong(field, where, value, "یکی از این‌ها لازم است: " + "، ".join(choices), "one of these is needed: " + ", ".join(choices))
     if low is not None and not value >= low:
         raise _wrong(field, where, value, f"دست‌کم {low} لازم است", f"at least {low} is needed")
     if high is not None and not value <= high:

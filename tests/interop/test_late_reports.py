@@ -32,7 +32,7 @@ def test_a_delay_changes_nothing_and_a_late_failure_is_shown_where_reports_are_r
     scripted.put("alialiali", report(mail, replies.NOT_IN_TIME, Kind.FAILED_LATER, "bb"))
     words = ali.failed(message)
     assert words.startswith("این پیام به این نشانی‌ها نرسید")
-    assert "رلهٔ دیگر زمان درازی در دسترس نبود" in words
+    assert "رلهٔ گیرنده مدت درازی در دسترس نبود" in words
     assert "The other relay could not be reached for too long" in words
 
 

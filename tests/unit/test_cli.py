@@ -87,7 +87,7 @@ def test_a_trouble_is_two_sentences_and_no_traceback(tmp_path: Path, capsys: pyt
     assert "./razdar up" in err
 
 
-@pytest.mark.parametrize(("lang", "word"), [("fa", "روزهای رله"), ("en", "relay days")])
+@pytest.mark.parametrize(("lang", "word"), [("fa", "روزهای کار رله"), ("en", "relay days")])
 def test_config_shows_value_origin_and_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str], lang: str, word: str) -> None:
     (tmp_path / "razdar.toml").write_text("keep_days = 3\n")
     assert main(["config", "--data", str(tmp_path), "--set", "recipients=5", "--lang", lang]) == 0
@@ -249,7 +249,7 @@ def test_the_queue_in_both_languages(monkeypatch: pytest.MonkeyPatch, capsys: py
     _asked(monkeypatch, queue, {"relays": [waits, now]})
     assert main(["queue"]) == 0
     shown = capsys.readouterr().out
-    assert "۱۲ پیام، کهنه‌ترین ۳ روزه؛ پاسخی نمی‌دهد؛ کوشش بعدی تا ۲ دقیقهٔ دیگر" in shown
+    assert "۱۲ پیام، کهنه‌ترینشان ۳ روزه؛ پاسخی نمی‌دهد؛ تلاش بعدی تا ۲ دقیقهٔ دیگر" in shown
     assert "12 waiting, the oldest for 3 relay days; it does not answer; next try within 2 minutes" in shown
     assert "being sent right now" in shown
     assert main(["queue", "--json"]) == 0

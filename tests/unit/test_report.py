@@ -138,7 +138,7 @@ def test_a_delay_is_no_failure() -> None:
 
 def test_a_late_failure_says_nothing_of_others() -> None:
     message = made([(GONE, replies.NOT_IN_TIME)], kind=report.Kind.FAILED_LATER)
-    assert "رلهٔ دیگر زمان درازی در دسترس نبود".encode() in message
+    assert "رلهٔ گیرنده مدت درازی در دسترس نبود".encode() in message
     assert b"\r\nAction: failed\r\n" in message
     assert b"other recipients" not in message
     assert b"\r\n\r\n\r\n" not in message

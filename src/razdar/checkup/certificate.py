@@ -46,7 +46,7 @@ def _self_signed(domain: str) -> Finding:
     if domain and not domain.endswith(".alt") and not domain.startswith("["):
         return note(
             _ABOUT,
-            f"رله نام {domain} را دارد ولی گواهی‌اش خودامضاست: کسی که شبکه را در دست دارد می‌تواند رمزها را بگیرد. "
+            f"رله نام {domain} را دارد ولی گواهی‌اش خودامضاست: کسی که شبکه را در دست دارد می‌تواند گذرواژه‌ها را بگیرد. "
             "با certificate و certificate_key گواهی معتبر بدهید.",
             f"The relay is called {domain}, but its certificate is self-signed: whoever controls the network can take passwords. "
             "Give it a real certificate with certificate and certificate_key.",
@@ -63,13 +63,13 @@ def _time(leaf: x509.Certificate, now: datetime.datetime, file: Path) -> Iterato
     if now < leaf.not_valid_before_utc:
         yield wrong(
             _ABOUT,
-            f"گواهی {file} هنوز آغاز نشده است؛ ساعت دستگاه را درست کنید یا گواهی دیگری بدهید.",
+            f"مهلت گواهی {file} هنوز آغاز نشده است؛ ساعت دستگاه را درست کنید یا گواهی دیگری بدهید.",
             f"{file} is not valid yet; set the machine's clock, or give another certificate.",
         )
     elif days < 0:
         yield wrong(
             _ABOUT,
-            f"گواهی {file} {-days} روز است که سر آمده و برنامه‌ها وصل نمی‌شوند؛ آن را تازه کنید. رله خودش پروندهٔ تازه را برمی‌دارد.",
+            f"گواهی {file} {-days} روز است که مهلتش گذشته و برنامه‌ها وصل نمی‌شوند؛ آن را تازه کنید. رله خودش پروندهٔ تازه را برمی‌دارد.",
             f"{file} ended {-days} days ago and apps refuse it; renew it. The relay picks the new file up by itself.",
         )
     elif days < SOON_DAYS:
@@ -113,7 +113,7 @@ def _chain(chain: Sequence[x509.Certificate], file: Path) -> Iterator[Finding]:
     if len(chain) == 1 and chain[0].issuer != chain[0].subject:
         yield note(
             _ABOUT,
-            f"در {file} تنها یک گواهی است و گواهی میانی صادرکننده نیست؛ بسیاری از برنامه‌ها نمی‌پذیرند. fullchain.pem را بدهید.",
+            f"در {file} تنها یک گواهی است و گواهی میانی صادرکننده در آن نیست؛ بسیاری از برنامه‌ها این را نمی‌پذیرند. fullchain.pem را بدهید.",
             f"{file} holds one certificate without that of its issuer, which many apps refuse; give fullchain.pem.",
         )
 

@@ -23,7 +23,7 @@ def examine(now: datetime.datetime, data: Path, program: Path) -> list[Finding]:
         return [
             wrong(
                 _ABOUT,
-                f"ساعت دستگاه {shown} را نشان می‌دهد، ولی پرونده‌هایی از {past} اینجاست؛ ساعت را درست کنید (‎date -s‎ یا timedatectl).",
+                f"ساعت دستگاه {shown} را نشان می‌دهد، ولی اینجا پرونده‌هایی با تاریخ {past} هست؛ ساعت را درست کنید (‎date -s‎ یا timedatectl).",
                 f"The machine's clock says {shown}, but there are files from {past}; set the clock (date -s, or timedatectl).",
             )
         ]

@@ -36,7 +36,7 @@ def _room(free: int, settings: Settings, place: Path) -> Iterator[Finding]:
     if free < 2 * settings.reserve_bytes:
         yield wrong(
             _ABOUT,
-            f"دیسک {place} پر است ({_gib(free)} گیبی‌بایت مانده) و رله نامه نمی‌پذیرد؛ جا باز کنید. خواندن و پاک کردن کار می‌کند.",
+            f"دیسک {place} پر است ({_gib(free)} گیبی‌بایت مانده) و رله پیام نمی‌پذیرد؛ جا باز کنید. خواندن و پاک کردن کار می‌کند.",
             f"The disk of {place} is full ({_gib(free)} GiB left) and the relay takes no mail; make room. Reading and deleting work.",
         )
     elif free < _LITTLE_BYTES:

@@ -101,7 +101,7 @@ _WHY_ADDRESS = (
     "the relay's address; without it neither apps nor relays find it",
 )
 _WHY_MX = (
-    "جایی که پیام‌های این دامنه پذیرفته می‌شود؛ بی آن بیشتر رله‌ها همان نشانی را می‌آزمایند، نه همه",
+    "جایی که پیام‌های این دامنه پذیرفته می‌شود؛ بی آن بیشتر رله‌ها، نه همه، همان نشانی را امتحان می‌کنند",
     "where mail for the domain is taken; without it most relays try the address itself, not all do",
 )
 _WHY_DKIM = (

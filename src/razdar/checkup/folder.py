@@ -51,7 +51,7 @@ def _owner(data: Path) -> Iterator[Finding]:
     if len(owners) > 1:
         yield wrong(
             _ABOUT,
-            f"در {data} پرونده‌های چند کاربر است ({', '.join(sorted(owners))}) و رله شاید برخی را باز نکند؛ "
+            f"در {data} پرونده‌های چند کاربر است ({', '.join(sorted(owners))}) و رله شاید نتواند برخی را باز کند؛ "
             f"اجرا کنید: ‎chown -R {data.owner()}: {data}‎",
             f"{data} holds files of several users ({', '.join(sorted(owners))}), and the relay may not open some; "
             f"run: chown -R {data.owner()}: {data}",

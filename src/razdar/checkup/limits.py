@@ -26,7 +26,7 @@ def examine(settings: Settings, pid: int | None, proc: Path = Path("/proc")) -> 
     files, locked = _limits(pid, proc)
     found = [*_files(files, settings), *_memory(settings, proc), *_swap(locked, proc)]
     shown = files if files is not None else _UNLIMITED
-    return found or [fine(_ABOUT, f"پروندهٔ باز: {shown}؛ حافظه بس است.", f"Open files: {shown}; memory suffices.")]
+    return found or [fine(_ABOUT, f"پروندهٔ باز: {shown}؛ حافظه کافی است.", f"Open files: {shown}; memory suffices.")]
 
 
 def _limits(pid: int | None, proc: Path) -> tuple[int | None, bool]:
@@ -48,7 +48,7 @@ def _files(files: int | None, settings: Settings) -> Iterator[Finding]:
         people = files - min(FILES_FOR_OTHERS, files // 2)
         yield note(
             _ABOUT,
-            f"رله {files} پرونده می‌تواند باز کند، پس {people} اتصال هم‌زمان می‌پذیرد و نه {settings.connections}؛ "
+            f"رله می‌تواند {files} پرونده باز کند، پس {people} اتصال هم‌زمان می‌پذیرد، نه {settings.connections}؛ "
             f"‎ulimit -Hn {needed}‎ یا در systemd ‎LimitNOFILE={needed}‎.",
             f"The relay may open {files} files, so it takes {people} connections at the same time and not {settings.connections}; "
             f"ulimit -Hn {needed}, or LimitNOFILE={needed} for systemd.",
@@ -68,7 +68,7 @@ def _memory(settings: Settings, proc: Path) -> Iterator[Finding]:
         need, have, todo = _mib(needed_bytes(settings)), _mib(total), "\u200e, ".join(changes)
         yield note(
             _ABOUT,
-            f"اگر همهٔ اتصال‌ها پر و پیام‌های بزرگ در راه باشد {need} مبی‌بایت حافظه لازم است و دستگاه {have} دارد؛ "
+            f"اگر همهٔ اتصال‌ها پر باشد و پیام‌های بزرگ در راه، {need} مبی‌بایت حافظه لازم است و دستگاه {have} دارد؛ "
             f"بگذارید: \u200e{todo}\u200e.",
             f"With every connection taken and large messages on their way {need} MiB of memory are needed, and the machine has {have}; "
             f"set {', '.join(changes)}.",
@@ -96,7 +96,7 @@ def _swap(may_lock: bool, proc: Path) -> Iterator[Finding]:
     if not may_lock and len(_read(proc / "swaps").splitlines()) > 1:
         yield note(
             _ABOUT,
-            "دستگاه حافظهٔ جابه‌جایی (swap) دارد و کلیدها ممکن است روی دیسک بروند؛ آن را رمزنگاری کنید یا بردارید، "
+            "دستگاه حافظهٔ جابه‌جایی (swap) دارد و شاید کلیدها روی دیسک نوشته شوند؛ آن را رمزنگاری کنید یا بردارید، "
             "یا ‎ulimit -l unlimited‎ (در systemd ‎LimitMEMLOCK=infinity‎).",
             "The machine has swap, and keys may get onto the disk; encrypt it or switch it off, "
             "or ulimit -l unlimited (LimitMEMLOCK=infinity for systemd).",

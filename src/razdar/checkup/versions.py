@@ -39,7 +39,7 @@ def _locked(lock: Path) -> Iterator[Finding]:
         shown = ", ".join(f"{name} {there or '-'} ({wanted})" for name, wanted, there in others)
         yield wrong(
             _ABOUT,
-            f"این‌ها آنی نیست که در {lock.name} آمده است: {shown}؛ پوشهٔ ‎.venv‎ را پاک کنید تا آغاز بعدی آن را از نو بسازد.",
+            f"این‌ها همان نیست که در {lock.name} آمده است: {shown}؛ پوشهٔ ‎.venv‎ را پاک کنید تا آغاز بعدی آن را از نو بسازد.",
             f"These are not what {lock.name} says: {shown}; delete the folder .venv, and the next start makes it anew.",
         )
 

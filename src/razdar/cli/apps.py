@@ -40,6 +40,6 @@ def _list(files: list[AppFile]) -> None:
         say(file.name, f"  {file.version}  {file.size_bytes:,} bytes  {file.system}", f"  SHA-256 {file.sha256}")
         if not file.number:
             say(
-                f"  شمارهٔ نسخه‌اش دانسته نیست، پس به برنامه‌ها خبر داده نمی‌شود ({persian_digits('0')}).",
+                f"  شمارهٔ نسخه‌اش معلوم نیست، پس به برنامه‌ها خبر داده نمی‌شود ({persian_digits('0')}).",
                 "  Its version number is not known, so it is not announced to the apps (--number).",
             )

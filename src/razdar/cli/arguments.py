@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from razdar.cli.words import COMMANDS
 
 _ABOUT = """\
-رازدار: رلهٔ پیام‌رسانی که خودتان می‌گردانید، برای برنامه‌های Delta Chat.
+رازدار: رلهٔ پیام‌رسانی که خودتان می‌گردانید، برای برنامه‌های دلتاچت.
   ./razdar up      رله را روشن می‌کند و نشانی و رمزینهٔ صفحه‌اش را نشان می‌دهد.
-  ./razdar try     کار اصلی را بی‌نیاز از تلفن نشان می‌دهد.
-  ./razdar invite  دعوت‌نامهٔ یک‌بارمصرف می‌سازد.
+  ./razdar try     کار اصلی را بی‌نیاز از گوشی نشان می‌دهد.
+  ./razdar invite  دعوتی یک‌بارمصرف می‌سازد.
 
 Razdar: a messenger relay that you run yourself, for the Delta Chat apps.
   ./razdar up      starts the relay and shows the address and QR code of its page.

@@ -37,7 +37,7 @@ def _answer(text: str) -> Sequence[Mapping[str, Any]]:
         packages = ()
     if all("skip_reason" in each for each in packages):
         raise Trouble(
-            "سرویس هشدارهای امنیتی پاسخ نداد و چیزی بررسی نشد؛ با اتصال به اینترنت دوباره اجرا کنید یا ‎--service osv‎ را بیازمایید.",
+            "سرویس هشدارهای امنیتی پاسخ نداد و چیزی بررسی نشد؛ با اتصال به اینترنت دوباره اجرا کنید یا ‎--service osv‎ را امتحان کنید.",
             "The advisory service did not answer, so nothing was checked; run this again with a connection, or try --service osv.",
         )
     return packages
@@ -55,7 +55,7 @@ def tell(packages: Sequence[Mapping[str, Any]]) -> int:
     checked = str(len(packages) - len(skipped))
     say(f"{persian_digits(checked)} بسته بررسی شد.", f"{checked} packages were checked.")
     if known:
-        say("نسخه‌های درست‌شده را با ‎.ci/lock‎ در قفل بگذارید.", "Put the mended versions into the locks with .ci/lock.")
+        say("نسخه‌های بی‌ایراد را با ‎.ci/lock‎ در قفل بگذارید.", "Put the mended versions into the locks with .ci/lock.")
     elif not skipped:
-        say("ایرادی از آن‌ها شناخته نیست.", "Nothing is known against them.")
+        say("ایراد شناخته‌شده‌ای ندارند.", "Nothing is known against them.")
     return 1 if known or skipped else 0

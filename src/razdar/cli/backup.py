@@ -56,6 +56,6 @@ def _tell(file: Path, accounts: int, *, has_settings: bool, is_sealed: bool) -> 
     )
     if not is_sealed:
         say(
-            "کلیدهای رله در آن است و رمز ندارد؛ جایی نگهش دارید که جز شما کسی به آن نرسد، یا ‎--encrypt‎ را به کار ببرید.",
+            "کلیدهای رله در آن است و رمزشده نیست؛ جایی نگهش دارید که جز شما کسی به آن نرسد، یا ‎--encrypt‎ را به کار ببرید.",
             "It holds the relay's keys and is not encrypted; keep it where nobody else gets at it, or use --encrypt.",
         )

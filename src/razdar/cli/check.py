@@ -18,7 +18,7 @@ _NAMES = {
     "certificate": "گواهی",
     "clock": "ساعت",
     "disk": "دیسک",
-    "limits": "حدها",
+    "limits": "محدودیت‌ها",
     "versions": "نسخه‌ها",
 }
 

@@ -78,7 +78,7 @@ def _say_records(facts: Facts, wanted: Sequence[Record], seen: Sequence[Seen], *
     )
     width = max(len(record.name) for record in wanted) + 1
     say(*(zone_line(record, width) for record in wanted))
-    say("", "همان‌ها برای جدول‌های پنل‌ها (نام، نوع، مقدار):", "The same for the tables of a panel (name, type, value):", "")
+    say("", "همان‌ها برای جدول پنل (نام، نوع، مقدار):", "The same for the tables of a panel (name, type, value):", "")
     say(*(f"{_in_panel(record.name, facts.domain):<18} {record.kind:<5} {record.value}" for record in wanted))
     say("", "آنچه DNS اکنون پاسخ می‌دهد:", "What DNS answers now:", "")
     for each in seen:
@@ -134,11 +134,11 @@ _UNSOUND = (
     "Publish what is needed and marked ✗; it may take an hour until it is seen.",
 )
 _PRIVATE = (
-    "این دستگاه نشانی‌ای دارد که از بیرون به آن نمی‌رسند؛ نشانی بیرونی را با ‎--address‎ بدهید.",
+    "نشانی این دستگاه از بیرون در دسترس نیست؛ نشانی بیرونی را با ‎--address‎ بدهید.",
     "This machine has an address that cannot be reached from outside; give the one that can with --address.",
 )
 _PORTS = (
-    "در DNS جای درگاه نیست و رله‌های دیگر به ۴۴۳ و ۲۵ می‌آیند؛ رله را با ‎--ports standard‎ روشن کنید یا این درگاه‌ها را به آن برسانید:",
+    "در DNS نمی‌توان درگاه را نوشت و رله‌های دیگر به ۴۴۳ و ۲۵ می‌آیند؛ رله را با ‎--ports standard‎ روشن کنید یا این درگاه‌ها را به آن برسانید:",
     "DNS carries no ports, and other relays come to 443 and 25; run the relay with --ports standard, or forward these to it:",
 )
 _NO_DNS = (

@@ -51,25 +51,25 @@ def _sheet(arguments: argparse.Namespace) -> int:
 
 def _in_range(flag: str, value: int, most: int) -> int:
     if not 1 <= value <= most:
-        raise Trouble(f"‎{flag}‎ از ۱ تا {persian_digits(str(most))} می‌شود.", f"{flag} goes from 1 to {most}.")
+        raise Trouble(f"‎{flag}‎ باید از ۱ تا {persian_digits(str(most))} باشد.", f"{flag} goes from 1 to {most}.")
     return value
 
 
 def _terms(uses: int, days: int) -> tuple[str, str]:
     return (
-        f"برای {persian_digits(str(uses))} نفر، تا {persian_digits(str(days))} روز. رمز حساب را تنها کسی می‌بیند که دعوت را می‌پذیرد.",
+        f"برای {persian_digits(str(uses))} نفر، تا {persian_digits(str(days))} روز. گذرواژهٔ حساب را تنها کسی می‌بیند که دعوت را می‌پذیرد.",
         f"For {uses} {'person' if uses == 1 else 'people'}, for {days} {'day' if days == 1 else 'days'}. "
         "Only the person who claims it sees the password.",
     )
 
 
 _DIRECT_BEFORE = (
-    "این رمزینه را درون برنامهٔ Delta Chat، تنها با یک تلفن، بخوانید:",
+    "این رمزینه را درون برنامهٔ دلتاچت، تنها با یک گوشی، اسکن کنید:",
     "Scan this code inside the Delta Chat app, with one phone only:",
 )
 _DIRECT_AFTER = (
-    "آن را برای کسی نفرستید: نام و رمز حساب در آن است و هر که آن را داشته باشد نامه‌هایش را می‌گیرد و به نام صاحبش می‌نویسد؛ "
-    "دو تلفن با یک رمزینه یک صندوق دارند.",
+    "آن را برای کسی نفرستید: نشانی و گذرواژهٔ حساب در آن است و هر که آن را داشته باشد پیام‌هایش را می‌گیرد و به نام صاحبش می‌نویسد؛ "
+    "دو گوشی که یک رمزینه را اسکن کنند یک صندوق دارند.",
     "Do not share it: it holds the account's name and password. Whoever has it receives its mail and writes in its name; "
     "two phones that scan the same code share one mailbox.",
 )

@@ -15,10 +15,10 @@ def ask_new() -> str:
     passphrase = ask()
     if len(passphrase) < SHORTEST:
         raise Trouble(
-            f"گذرواژه دست‌کم {persian_digits(str(SHORTEST))} نویسه می‌خواهد.", f"The passphrase needs at least {SHORTEST} characters."
+            f"گذرواژه باید دست‌کم {persian_digits(str(SHORTEST))} نویسه باشد.", f"The passphrase needs at least {SHORTEST} characters."
         )
     if sys.stdin.isatty() and ask("دوباره / again: ") != passphrase:
-        raise Trouble("دو گذرواژه یکی نبود.", "The two passphrases differ.")
+        raise Trouble("دو گذرواژه یکی نیست.", "The two passphrases differ.")
     return passphrase
 
 

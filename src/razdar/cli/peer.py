@@ -60,14 +60,14 @@ def _entered(arguments: argparse.Namespace) -> Peer:
 
 def _wrong(word: str) -> Trouble:
     return Trouble(
-        f"این را نمی‌فهمم: {word}؛ نمونه: ‎./razdar peer add relay.example 192.0.2.7‎",
+        f"این خوانده نشد: {word}؛ نمونه: ‎./razdar peer add relay.example 192.0.2.7‎",
         f"This cannot be right: {word}. For example: ./razdar peer add relay.example 192.0.2.7",
     )
 
 
 def _changed(former: str, seen: str) -> Trouble:
     return Trouble(
-        "گواهی این رله همان نیست که بود. چیزی عوض نشد. از گردانندهٔ آن بپرسید؛ اگر خودش عوض کرده، اثر تازه را با ‎--pin‎ بدهید.\n"
+        "گواهی این رله همان نیست که بود. چیزی عوض نشد. از گردانندهٔ آن بپرسید؛ اگر خودش عوض کرده است، اثر انگشت تازه را با ‎--pin‎ بدهید.\n"
         f"    پیشین: {_pairs(former)}\n    تازه:   {_pairs(seen)}",
         "This relay's certificate is not what it was. Nothing was changed. Ask its operator; if the change was meant, give the new one "
         f"with --pin.\n    was {_pairs(former)}\n    is  {_pairs(seen)}",
@@ -135,11 +135,11 @@ def _in_force(data: Path, done: str) -> None:
 
 
 _NOBODY = (
-    "اکنون در این نشانی کسی پاسخ نمی‌دهد، پس گواهی‌اش دیده نشد. تا آن را ندهید (‎--pin‎) تنها گواهی معتبر برای همین نام پذیرفته می‌شود.",
+    "اکنون در این نشانی کسی پاسخ نمی‌دهد، پس گواهی‌اش دیده نشد. تا اثر انگشتش را ندهید (‎--pin‎) تنها گواهی معتبر برای همین نام پذیرفته می‌شود.",
     "Nobody answers there now, so the certificate was not seen. Until it is given (--pin) only one that is valid for the name is accepted.",
 )
 _VOUCHED = (
-    "گواهی این رله برای همین نام معتبر است؛ اثر آن نگه داشته نمی‌شود تا با تازه شدنش کار بماند.",
+    "گواهی این رله برای همین نام معتبر است؛ اثر انگشتش نگه داشته نمی‌شود تا پس از تازه شدن هم کار کند.",
     "The relay's certificate is valid for this name; it is not pinned, so that it can be renewed.",
 )
 _FIRST = (

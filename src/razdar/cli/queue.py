@@ -16,7 +16,7 @@ REASONS = {
     "no-route": ("نشانی‌اش پیدا نمی‌شود", "its address cannot be found out"),
     "not-connected": ("پاسخی نمی‌دهد", "it does not answer"),
     "not-trusted": ("گواهی‌اش پذیرفتنی نیست", "its certificate cannot be trusted"),
-    "no-tls": ("اتصال رمزشده ندارد", "it offers no encryption"),
+    "no-tls": ("رمزگذاری ندارد", "it offers no encryption"),
     "broken-off": ("اتصال میانهٔ راه قطع شد", "the connection broke off"),
     "too-busy": ("اکنون چیزی نمی‌پذیرد", "it takes nothing at this moment"),
 }
@@ -42,7 +42,7 @@ def _words(relay: Mapping[str, Any]) -> tuple[str, str]:
     persian, english = REASONS.get(str(relay["reason"]), _UNTRIED)
     persian_next, english_next = _next(relay["next_try_seconds"])
     return (
-        persian_digits(f"  {waiting} پیام، کهنه‌ترین {days} روزه؛ {persian}؛ {persian_next}"),
+        persian_digits(f"  {waiting} پیام، کهنه‌ترینشان {days} روزه؛ {persian}؛ {persian_next}"),
         f"  {waiting} waiting, the oldest for {days} relay days; {english}; {english_next}",
     )
 
@@ -51,4 +51,4 @@ def _next(seconds: int | None) -> tuple[str, str]:
     if seconds is None:
         return "همین حالا فرستاده می‌شود", "being sent right now"
     minutes = -(-seconds // 60)
-    return f"کوشش بعدی تا {minutes} دقیقهٔ دیگر", f"next try within {minutes} minutes"
+    return f"تلاش بعدی تا {minutes} دقیقهٔ دیگر", f"next try within {minutes} minutes"

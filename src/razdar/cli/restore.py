@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _tell(restored: Restored, data: Path) -> None:
     accounts = restored.accounts
     say(
-        f"برگردانده شد: {persian_digits(str(accounts))} حساب. هر کس با رمز پیشین خود وارد می‌شود؛ پیام‌های منتظر در پشتیبان نبود.",
+        f"برگردانده شد: {persian_digits(str(accounts))} حساب. هر کس با گذرواژهٔ پیشین خود وارد می‌شود؛ پیام‌های منتظر در پشتیبان نبود.",
         f"Restored: {accounts} {'account' if accounts == 1 else 'accounts'}. "
         "Everybody logs in with the old password; messages that waited were not in the backup.",
         f"    {restored.domain}",

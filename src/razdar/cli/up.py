@@ -27,7 +27,7 @@ def announce(ready: Ready, *, quiet: bool = False) -> None:
     """Tells where the relay can be reached, in both languages."""
     if quiet:
         return
-    say("", "رازدار آماده است. این صفحه را با تلفن باز کنید:", "Razdar is ready. Open this page with a phone:", "", f"    {ready.page}", "")
+    say("", "رازدار آماده است. این صفحه را با گوشی باز کنید:", "Razdar is ready. Open this page with a phone:", "", f"    {ready.page}", "")
     show_qr(ready.page)
     say("", "نام این رله / this relay's name:", f"    {ready.domain}")
     if ready.fingerprint:
@@ -37,7 +37,7 @@ def announce(ready: Ready, *, quiet: bool = False) -> None:
             f"    {ready.fingerprint}",
         )
     say(
-        "داده‌ها اینجاست؛ کلیدها را پشتیبان بگیرید / data lies here; back up its keys:",
+        "داده‌ها اینجاست؛ از کلیدها پشتیبان بگیرید / data lies here; back up its keys:",
         f"    {ready.data}",
         "پایان کار با Ctrl-C / Ctrl-C ends it.",
         "",

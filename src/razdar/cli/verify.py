@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise _not_signed()
     day, count = persian_digits(statement.day), persian_digits(str(statement.blocks))
     say(
-        f"امضا درست است: {statement.relay} در {day} شمار {count} حساب را مسدود داشته است.",
+        f"امضا درست است: {statement.relay} در {day}، {count} حساب مسدود داشته است.",
         f"The signature is right: {statement.relay} had {statement.blocks} blocked accounts on {statement.day}.",
     )
     _tell_key(statement.relay, name_of_key(key), key)

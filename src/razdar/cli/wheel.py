@@ -42,5 +42,5 @@ def _build(draft: Path) -> Path:
     wheels = list(draft.glob("*.whl"))
     if done.returncode or len(wheels) != 1:
         why = (done.stderr.strip().splitlines() or ["?"])[-1]
-        raise Trouble(f"ساختن wheel نشد: {why}", f"The wheel could not be built: {why}")
+        raise Trouble(f"بستهٔ wheel ساخته نشد: {why}", f"The wheel could not be built: {why}")
     return wheels[0]

@@ -48,7 +48,7 @@ _SETTINGS = (
         "the relay's name; default: a name for life from its own key",
         metavar="NAME",
     ),
-    _option("--bind", "نشانی شنیدن؛ تکرارپذیر", "address to listen on; may be repeated", action="append", metavar="ADDR"),
+    _option("--bind", "نشانی گوش دادن رله؛ تکرارپذیر", "address to listen on; may be repeated", action="append", metavar="ADDR"),
     _option(
         "--ports",
         "high، standard یا درگاه HTTPS که بقیه با آن جابه‌جا می‌شوند",
@@ -83,7 +83,7 @@ COMMANDS = (
     ),
     Command(
         "invite",
-        "دعوت‌نامه‌ای می‌سازد: پیوند و رمزینه. حساب هنگام پذیرفتن ساخته می‌شود و رمز آن را تنها همان شخص می‌بیند.",
+        "دعوتی می‌سازد: پیوند و رمزینه. حساب هنگام پذیرفتن دعوت ساخته می‌شود و گذرواژه‌اش را تنها همان شخص می‌بیند.",
         "Makes an invitation: a link and its QR code. The account is made when it is claimed, and only that person sees the password.",
         (
             _DATA,
@@ -102,7 +102,7 @@ COMMANDS = (
             _option("--png", "رمزینه را در این پرونده هم می‌نویسد", "writes the QR code into this file, too", type=Path, metavar="FILE"),
             _option(
                 "--direct",
-                "حسابی آماده برای یک تلفن که درون برنامه خوانده می‌شود",
+                "حسابی آماده برای یک گوشی؛ رمزینه درون برنامه اسکن می‌شود",
                 "a finished account for one phone, scanned inside the app",
                 action="store_true",
             ),
@@ -110,7 +110,7 @@ COMMANDS = (
     ),
     Command(
         "apps",
-        "برنامه‌هایی که صفحهٔ رله خودش می‌دهد، برای روزی که فروشگاه‌ها در دسترس نیستند: add، list یا remove. رلهٔ روشن بی‌درنگ می‌بیند.",
+        "برنامه‌هایی که خود صفحهٔ رله به مردم می‌دهد، برای روزی که فروشگاه‌ها در دسترس نیستند: add، list یا remove. رلهٔ روشن بی‌درنگ می‌فهمد.",
         "Apps that the relay's page hands out itself, for days without the shops: add, list or remove. A running relay notices at once.",
         (
             _option("WHAT", "add، list یا remove", "add, list or remove", choices=("add", "list", "remove")),
@@ -135,7 +135,7 @@ COMMANDS = (
     ),
     Command(
         "verify",
-        "می‌سنجد که شمار حساب‌های مسدود رله‌ای را خودش امضا کرده باشد (status.json آن).",
+        "می‌سنجد که شمار حساب‌های مسدود را خود آن رله امضا کرده باشد (status.json آن).",
         "Checks that a relay itself signed its number of blocked accounts (its status.json).",
         (_option("FILE", "پروندهٔ status.json که گرفته‌اید", "the status.json that you fetched", type=Path),),
     ),
@@ -145,20 +145,20 @@ COMMANDS = (
         "Writes other relays down by hand, in place of DNS: for the day when DNS is gone, and for a relay without a name in DNS.",
         (
             _option("WHAT", "add، remove یا list", "add, remove or list", choices=("add", "remove", "list")),
-            _option("NAME", "نام رله، همان که نشانی‌ها به آن می‌انجامد", "the relay's name, as addresses end in it", nargs="?"),
+            _option("NAME", "نام رله، همان که نشانی‌ها به آن پایان می‌یابد", "the relay's name, as addresses end in it", nargs="?"),
             _option("ADDRESS", "نشانی‌های IP آن", "its IP addresses", nargs="*"),
             _DATA,
             _option("--https-port", "درگاه HTTPS آن", "its HTTPS port", type=int, default=443, metavar="N"),
             _option("--smtp-port", "درگاه SMTP آن", "its SMTP port", type=int, default=25, metavar="N"),
             _option(
                 "--pin",
-                "اثر SHA-256 گواهی‌اش، که با گرداننده‌اش سنجیده‌اید؛ بی آن، گواهی دیده و نشان داده می‌شود",
+                "اثر انگشت SHA-256 گواهی‌اش، که با گرداننده‌اش سنجیده‌اید؛ بی آن، گواهی دیده و نشان داده می‌شود",
                 "SHA-256 of its certificate, compared with its operator; without it the certificate is looked at and shown",
                 metavar="HEX",
             ),
             _option(
                 "--dkim",
-                "کلید امضای نامه‌هایش؛ تکرارپذیر؛ بی آن، کلید پیشین می‌ماند. ‎./razdar dns‎ نزد آن رله همین را چاپ می‌کند",
+                "کلید امضای پیام‌هایش؛ تکرارپذیر؛ بی آن، کلید پیشین می‌ماند. ‎./razdar dns‎ نزد آن رله همین را چاپ می‌کند",
                 "the key that signs its mail; may be repeated; without it a former one stays. ./razdar dns prints it at that relay",
                 action="append",
                 default=[],
@@ -186,14 +186,14 @@ COMMANDS = (
     ),
     Command(
         "queue",
-        "نشان می‌دهد برای کدام رله‌های دیگر چند پیام منتظر است، از کی و چرا؛ نشانی هیچ‌کس در آن نیست.",
+        "نشان می‌دهد برای کدام رله‌های دیگر چند پیام منتظر است، از کِی و چرا؛ نشانی هیچ‌کس در آن نیست.",
         "Shows how many messages wait for which other relays, since when and why; nobody's address is in it.",
         (_DATA, _JSON),
     ),
-    Command("status", "شمارهای رلهٔ روشن را نشان می‌دهد.", "Shows the counts of the running relay.", (_DATA, _JSON)),
+    Command("status", "آمار رلهٔ روشن را نشان می‌دهد.", "Shows the counts of the running relay.", (_DATA, _JSON)),
     Command(
         "config",
-        "هر تنظیم، مقدارش، جایی که از آن آمده و دلیل پیش‌فرضش را نشان می‌دهد.",
+        "هر تنظیم را با مقدارش، جایی که از آن آمده و دلیل پیش‌فرضش نشان می‌دهد.",
         "Shows every setting, its value, where it comes from and why the default is what it is.",
         (
             *_SETTINGS,
@@ -203,7 +203,7 @@ COMMANDS = (
     ),
     Command(
         "check",
-        "نگاه می‌کند چه چیزی کم یا نادرست است و می‌گوید چگونه درست می‌شود: درگاه‌ها، گواهی، ساعت، دیسک، حدها، نسخه‌ها، پوشهٔ داده‌ها.",
+        "نگاه می‌کند چه چیزی کم یا نادرست است و می‌گوید چگونه درست می‌شود: درگاه‌ها، گواهی، ساعت، دیسک، محدودیت‌ها، نسخه‌ها، پوشهٔ داده‌ها.",
         "Looks for what is wrong and says how to mend it: ports, certificate, clock, disk, limits, versions, data folder.",
         (*_SETTINGS, _JSON),
     ),
@@ -222,7 +222,7 @@ COMMANDS = (
     ),
     Command(
         "restore",
-        "پشتیبان را برمی‌گرداند؛ هر کس با همان رمز پیشین وارد می‌شود.",
+        "پشتیبان را برمی‌گرداند؛ هر کس با همان گذرواژهٔ پیشین وارد می‌شود.",
         "Puts a backup back; everybody logs in with the old password.",
         (
             _option("FILE", "پروندهٔ پشتیبان", "the backup", type=Path),
@@ -237,18 +237,18 @@ COMMANDS = (
     ),
     Command(
         "try",
-        "رله‌ای گذرا و دو برنامهٔ واقعی Delta Chat: گفت‌وگو را و آنچه روی دیسک می‌ماند نشان می‌دهد.",
+        "رله‌ای موقت و دو برنامهٔ واقعی دلتاچت: گفت‌وگو و آنچه را روی دیسک می‌ماند نشان می‌دهد.",
         "A throw-away relay and two real Delta Chat cores: shows the conversation, and what stays on the disk.",
     ),
     Command(
         "test",
-        "همهٔ بررسی‌ها را اجرا می‌کند؛ واژه‌های دیگر به pytest می‌رسد و آن‌گاه تنها pytest اجرا می‌شود.",
+        "همهٔ آزمون‌ها را اجرا می‌کند؛ واژه‌های دیگر به pytest می‌رسد و آن‌گاه تنها pytest اجرا می‌شود.",
         "Runs all checks; other words go to pytest, and then pytest runs alone.",
-        (_option("--quick", "تنها بخش تند، یک دقیقه و نیم", "only the fast part, in a minute and a half", action="store_true"),),
+        (_option("--quick", "تنها بخش سریع، در یک دقیقه و نیم", "only the fast part, in a minute and a half", action="store_true"),),
     ),
     Command(
         "audit",
-        "می‌پرسد آیا دربارهٔ بسته‌های قفل‌شده آسیب‌پذیری‌ای شناخته شده است؛ اینترنت می‌خواهد و تنها نام و نسخهٔ بسته‌ها را می‌فرستد.",
+        "می‌پرسد آیا در بسته‌های قفل‌شده آسیب‌پذیری شناخته‌شده‌ای هست؛ اینترنت می‌خواهد و تنها نام و نسخهٔ بسته‌ها را می‌فرستد.",
         "Asks whether a vulnerability is known of the locked packages; needs the internet, and sends nothing but their names and versions.",
         (
             _option("--all", "بسته‌های آزمون و ساخت هم", "those for tests and building, too", action="store_true"),
@@ -263,7 +263,7 @@ COMMANDS = (
     ),
     Command(
         "wheel",
-        "برنامه را به‌شکل wheel می‌سازد؛ هر کس از همین متن بسازد به همان بایت‌ها می‌رسد.",
+        "برنامه را به‌شکل wheel می‌سازد؛ هر کس از همین متن بسازد، بایت‌به‌بایت به همین می‌رسد.",
         "Builds the program as a wheel; whoever builds from the same source gets the same bytes.",
         (_option("DIR", "پوشه‌ای که wheel در آن گذاشته می‌شود", "the folder to put it in", type=Path),),
     ),

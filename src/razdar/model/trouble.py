@@ -20,14 +20,14 @@ class Trouble(Exception):  # noqa: N818 - not an error of the program, and named
 
 def port_taken(address: str, port: int) -> Trouble:
     return Trouble(
-        f"درگاه {port} روی {address} در دست برنامهٔ دیگری است؛ آن را ببندید یا با ‎--ports BASE‎ درگاه‌های دیگری برگزینید.",
+        f"درگاه {port} روی {address} در دست برنامهٔ دیگری است؛ آن برنامه را ببندید یا با ‎--ports BASE‎ درگاه‌های دیگری برگزینید.",
         f"Port {port} on {address} is in use by another program; stop that one or choose other ports with --ports BASE.",
     )
 
 
 def port_forbidden(address: str, port: int) -> Trouble:
     return Trouble(
-        f"برای درگاه {port} روی {address} اجازه نیست؛ ‎--ports high‎ را به کار ببرید یا اجازهٔ درگاه‌های زیر ۱۰۲۴ را بدهید.",
+        f"رله اجازهٔ درگاه {port} روی {address} را ندارد؛ ‎--ports high‎ را به کار ببرید یا اجازهٔ درگاه‌های زیر ۱۰۲۴ را بدهید.",
         f"Port {port} on {address} may not be opened by this user; use --ports high, or allow ports below 1024 (CAP_NET_BIND_SERVICE).",
     )
 
@@ -48,7 +48,7 @@ def data_not_writable(folder: Path) -> Trouble:
 
 def disk_full(folder: Path) -> Trouble:
     return Trouble(
-        f"دیسک پوشهٔ {folder} پر است؛ کمی جا باز کنید و دوباره آغاز کنید.",
+        f"دیسک پوشهٔ {folder} پر است؛ کمی جا باز کنید و دوباره رله را روشن کنید.",
         f"The disk of {folder} is full; make some room and start again.",
     )
 
@@ -62,7 +62,7 @@ def data_in_use(folder: Path) -> Trouble:
 
 def blocks_damaged(file: Path) -> Trouble:
     return Trouble(
-        f"پروندهٔ {file} که مسدودشده‌ها در آن است خراب شده است. آن را از پشتیبان برگردانید؛ اگر پاکش کنید، همه دوباره راه می‌یابند.",
+        f"پروندهٔ {file}، که حساب‌های مسدود در آن است، خراب شده است. آن را از پشتیبان برگردانید؛ اگر پاکش کنید، همه دوباره راه می‌یابند.",
         f"The file {file} with the blocked accounts is damaged. Put it back from a backup; if you delete it, everybody is let in again.",
     )
 
@@ -84,7 +84,7 @@ def certificate_unreadable(file: Path, why: str) -> Trouble:
 def name_differs(remembered: str, wanted: str) -> Trouble:
     return Trouble(
         f"نام این رله {remembered} است و نشانی همهٔ کاربران به آن بسته است؛ دامنهٔ {wanted} را بردارید "
-        "یا، اگر این نشانی‌ها باید از میان بروند، ‎--change-name‎ را بیفزایید.",
+        "یا، اگر می‌خواهید این نشانی‌ها از میان بروند، ‎--change-name‎ را بیفزایید.",
         f"This relay is called {remembered} and everybody's address ends in that; "
         f"leave out the domain {wanted}, or add --change-name if all of these addresses may die.",
     )
@@ -113,7 +113,7 @@ def never_started(folder: Path) -> Trouble:
 
 def names_line_malformed(file: Path, line: int, word: str) -> Trouble:
     return Trouble(
-        f"خط {line} از {file} درست نیست ({word})؛ آن را درست کنید. تا آن‌گاه فهرست پیشین در کار است.",
+        f"خط {line} از {file} درست نیست ({word})؛ آن را درست کنید. تا آن وقت فهرست پیشین به کار می‌رود.",
         f"Line {line} of {file} is wrong ({word}); correct it. Until then the former list stays in force.",
     )
 
@@ -159,7 +159,7 @@ def nothing_to_back_up(folder: Path) -> Trouble:
 
 def data_not_empty(folder: Path) -> Trouble:
     return Trouble(
-        f"پوشهٔ {folder} خالی نیست؛ پوشهٔ دیگری با ‎--data DIR‎ بدهید یا، اگر باید جایش را بگیرد، ‎--replace‎ را بیفزایید.",
+        f"پوشهٔ {folder} خالی نیست؛ با ‎--data DIR‎ پوشهٔ دیگری بدهید یا، اگر پشتیبان باید جای آن را بگیرد، ‎--replace‎ را بیفزایید.",
         f"The folder {folder} is not empty; give another one with --data DIR, or add --replace if the backup is to take its place.",
     )
 
@@ -177,7 +177,7 @@ def file_not_written(file: Path, why: str) -> Trouble:
 
 def note_too_long() -> Trouble:
     return Trouble(
-        "یادداشت دعوت بلند است؛ تا شصت حرف جا دارد.",
+        "یادداشت دعوت بلند است؛ تا شصت نویسه جا دارد.",
         "The invitation's note is too long; it has room for 120 bytes, about 60 Persian letters.",
     )
 
@@ -188,6 +188,6 @@ def file_not_read(file: Path, why: str) -> Trouble:
 
 def file_is_something_else(file: Path) -> Trouble:
     return Trouble(
-        f"{file} هست و پشتیبان رازدار نیست؛ نام دیگری بدهید.",
+        f"{file} از پیش هست و پشتیبان رازدار نیست؛ نام دیگری بدهید.",
         f"{file} exists and is not a backup of Razdar; give another name.",
     )

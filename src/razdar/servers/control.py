@@ -80,7 +80,7 @@ class ControlServer:
             return {"trouble": [trouble.persian, trouble.english]}
         except Exception as error:
             reference = self._journal.bug(error)
-            persian = f"خطایی در رله رخ داد؛ در گزارش آن {reference} را بجویید."
+            persian = f"خطایی در رله رخ داد؛ در گزارش رله {reference} را پیدا کنید."
             return {"trouble": [persian, f"The relay has a bug; its log says more at {reference}."]}
 
 

@@ -33,7 +33,7 @@ def run(words: list[str]) -> int:
     stage = Stage()
     with tempfile.TemporaryDirectory(prefix="razdar-try-") as name, ExitStack() as running:
         folder = Path(name)
-        stage.chapter("رله‌ای گذرا روشن می‌شود.", "A throw-away relay starts.")
+        stage.chapter("رله‌ای موقت روشن می‌شود.", "A throw-away relay starts.")
         relay = running.enter_context(cast.relay(folder / "relay"))
         stage.line(f"{relay.domain}   IMAP 127.0.0.1:{relay.imap_port}   SMTP 127.0.0.1:{relay.smtp_port}")
         secrets = play.perform(stage, folder, relay, running)
@@ -62,7 +62,7 @@ def _show_disk(stage: Stage, relay: Path, secrets: list[str]) -> None:
         )
     count = str(len(secrets))
     stage.chapter(
-        f"{persian_digits(count)} نام، نشانی، رمز و متن در همهٔ این پرونده‌ها به هر نگارشی جست‌وجو شد: ۰ بار پیدا شد.",
+        f"{persian_digits(count)} نام، نشانی، گذرواژه و متن در همهٔ این پرونده‌ها، به هر نگارشی، جست‌وجو شد: ۰ بار پیدا شد.",
         f"{count} names, addresses, passwords and texts searched in all of these files in every spelling: found 0 times.",
     )
 

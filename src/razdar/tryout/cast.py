@@ -102,7 +102,7 @@ def _ready(process: "subprocess.Popen[bytes]", data: Path, output: Path) -> dict
             return ready
         time.sleep(0.02)  # a file of another process; nothing announces it
     last = (output.read_text(errors="replace").strip().splitlines() or ["?"])[-1]
-    raise Trouble(f"رله روشن نشد؛ آخرین سخنش این بود: {last}", f"The relay did not start; the last it said was: {last}")
+    raise Trouble(f"رله روشن نشد؛ آخرین چیزی که گفت این بود: {last}", f"The relay did not start; the last it said was: {last}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ QUESTION, REPLY, LAST = (
 
 def perform(stage: Stage, folder: Path, relay: Relay, running: ExitStack) -> list[str]:
     """Plays it; the cores run until `running` ends. Everything that nobody should find on the relay's disk."""
-    stage.chapter("سه نفر با Delta Chat واقعی حساب می‌گیرند.", "Three people get accounts, with real Delta Chat cores.")
+    stage.chapter("سه نفر با دلتاچت واقعی حساب می‌گیرند.", "Three people get accounts, with real Delta Chat cores.")
     (ali,) = running.enter_context(core(folder / "ali", relay, "Ali"))
     bahar, cyrus = running.enter_context(core(folder / "bahar", relay, "Bahar", "Cyrus"))
     people = (ali, bahar, cyrus)
@@ -46,7 +46,7 @@ def perform(stage: Stage, folder: Path, relay: Relay, running: ExitStack) -> lis
     _speak(stage, ali, group, QUESTION, bahar, cyrus)
     _speak(stage, bahar, bahar.chat_named(GROUP), REPLY, ali, cyrus)
     cyrus.account.stop_io()
-    stage.line("Cyrus   تلفنش خاموش می‌شود. His phone is switched off.")
+    stage.line("Cyrus   گوشی‌اش خاموش می‌شود. His phone is switched off.")
     _speak(stage, ali, group, LAST, bahar)
 
     texts = [GREETING, ANSWER, CAPTION, GROUP, QUESTION, REPLY, LAST]

@@ -23,16 +23,16 @@ _QUOTED_FIELDS = {"message-id", "date", "from", "to", "subject"}
 _PERSIAN = {
     replies.NO_SUCH_USER: "چنین کاربری اینجا نیست",
     replies.MAILBOX_FULL: "صندوق پر است",
-    replies.NOT_REACHABLE: "این رله به آن دامنه نمی‌رسد",
+    replies.NOT_REACHABLE: "این رله به آن دامنه دسترسی ندارد",
     replies.NO_SUCH_DOMAIN: "رله‌ای به این نام نیست",
     replies.DOMAIN_TAKES_NO_MAIL: "آن دامنه پیام نمی‌گیرد",
     replies.DOMAIN_IS_OURS: "آن دامنه به همین رله برمی‌گردد",
-    replies.NOT_IN_TIME: "رلهٔ دیگر زمان درازی در دسترس نبود",
-    replies.STILL_TRYING: "رلهٔ دیگر اکنون در دسترس نیست؛ این رله همچنان می‌کوشد",
+    replies.NOT_IN_TIME: "رلهٔ گیرنده مدت درازی در دسترس نبود",
+    replies.STILL_TRYING: "رلهٔ گیرنده اکنون در دسترس نیست؛ این رله همچنان تلاش می‌کند",
     replies.QUEUE_FULL: "پیام‌های زیادی منتظر رله‌های دیگر است؛ کمی بعد دوباره بفرستید",
-    replies.TOO_MANY_UNKNOWN: "نشانی‌های ناشناس زیادی پشت سر هم بود؛ کمی بعد دوباره بفرستید",
+    replies.TOO_MANY_UNKNOWN: "نشانی‌های ناشناختهٔ زیادی پشت سر هم بود؛ کمی بعد دوباره بفرستید",
     replies.BAD_RECIPIENT_ADDRESS: "این نشانی درست نیست",
-    replies.BUSY: "رله سرش شلوغ است؛ کمی بعد دوباره بفرستید",
+    replies.BUSY: "سرِ رله شلوغ است؛ کمی بعد دوباره بفرستید",
 }
 
 
@@ -40,14 +40,14 @@ class Kind(Enum):
     """What a report says: the words before and after the addresses in Persian, then in English, and the `Action` of RFC 3464."""
 
     FAILED = (
-        *("این پیام به این نشانی‌ها نرسید:", "گیرندگان دیگر آن را گرفته‌اند."),
+        *("این پیام به این نشانی‌ها نرسید:", "به گیرندگان دیگر رسیده است."),
         *("This message did not reach:", "The other recipients have it.", "failed"),
     )
     """Told at once: whoever is not named has the message."""
     FAILED_LATER = ("این پیام به این نشانی‌ها نرسید:", "", "This message did not reach:", "", "failed")
     """Told about a message that waited: nothing is said about others."""
     DELAYED = (
-        *("این پیام هنوز به این نشانی‌ها نرسیده است:", "لازم نیست کاری بکنید؛ رله آن را نگه می‌دارد و باز می‌فرستد."),
+        *("این پیام هنوز به این نشانی‌ها نرسیده است:", "لازم نیست کاری بکنید؛ رله آن را نگه می‌دارد و دوباره می‌فرستد."),
         *("This message has not yet reached:", "You need not do anything: the relay keeps it and tries again.", "delayed"),
     )
     """The last word has not been said."""
