@@ -2,6 +2,7 @@
 """What people do on the pages: a reload, a typed code, a new password, leaving, an app, reading what is kept."""
 
 import hashlib
+import html
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -268,6 +269,16 @@ def test_what_is_kept_and_for_how_long(language: Language) -> None:
         assert str(shown) in page
     assert str(t("when_still")) not in page
     assert str(t("when_still")) in Browser(Relay(replace(odd, days_stand_still=True))).page(f"/privacy?lang={language}").text("main")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(("place", "text"), [("/", "kept_elsewhere"), ("/privacy", "never_except")])
+def test_what_waits_for_another_relay_is_told_where_there_are_others(language: Language, place: str, text: str) -> None:
+    """docs/storage.md: the one exception to "no record of who wrote to whom"."""
+    told = html.unescape(str(catalogue()[language](text)))
+    for federation in (True, False):
+        page = Browser(Relay(Settings(federation=federation))).page(f"{place}?lang={language}").text("main")
+        assert (told in page) == federation
 
 
 def test_security_txt_is_good_for_less_than_a_year() -> None:
