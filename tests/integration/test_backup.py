@@ -94,6 +94,15 @@ async def test_a_second_start_after_a_restore_does_not_jump_again(data: Path, tm
     assert seen == [1 + UID_STEP, 1 + UID_STEP]
 
 
+async def test_who_could_enter_the_former_relays_console_cannot_enter_this_one(parts: Mapping[str, bytes], data: Path) -> None:
+    for name in ("passkeys.json", "actions.log"):
+        (data / name).write_text("of the former")
+    put_back(parts, data, os.urandom, replace=True)
+    for name in ("passkeys.json", "actions.log"):
+        assert not (data / name).exists()
+        assert (data / "replaced-1" / name).read_text() == "of the former"
+
+
 async def test_other_relays_know_it_again_and_it_knows_them(data: Path, tmp_path: Path) -> None:
     """The DKIM key is published in DNS and written into other operators' lists; the list of ours is the operator's own work."""
     await (await opened(data)).close()

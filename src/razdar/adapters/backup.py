@@ -33,7 +33,10 @@ _DESK = ("blocks", "console.toml", "names.txt")
 """What the operator decided: who is blocked, settings that were changed at the desk (app/desk.py, config.py), other relays by hand."""
 PARTS = (SETTINGS, *_KEYS, *_LATER_KEYS, *_CERTIFICATE, *_DESK, STORE)
 """All that can be in a backup, by its path in the data folder."""
-_MOVED = (SETTINGS, "keys", "tls", STORE, f"{STORE}-wal", f"{STORE}-shm", "store.generation", *_DESK, "statistics.json", "known-names.json")
+_STORE_FILES = (STORE, f"{STORE}-wal", f"{STORE}-shm", "store.generation")
+_OF_THE_FORMER = ("statistics.json", "known-names.json", "passkeys.json", "actions.log")
+"""In no backup. Passkeys least of all may stay: whoever could enter the former relay's console must not enter this one's."""
+_MOVED = (SETTINGS, "keys", "tls", *_STORE_FILES, *_DESK, *_OF_THE_FORMER)
 """What `--replace` puts aside."""
 _STAYS = ("lock", "run", "reserve", "lost+found")
 """What may lie in an empty data folder; nothing of it tells one relay from another."""
