@@ -25,7 +25,7 @@ from razdar.model.trouble import Trouble
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 _INSTALLED = {
-    **dict.fromkeys(("up", "invite", "check", "backup", "restore"), ""),
+    **dict.fromkeys(("up", "invite", "check", "backup", "restore", "dns", "verify"), ""),
     **dict.fromkeys(("audit", "wheel"), "-release"),
     "try": "-try",
     "test": "-test",

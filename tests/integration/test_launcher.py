@@ -162,7 +162,7 @@ def test_help_waits_for_no_installation(checkout: Checkout) -> None:
 
 
 def test_what_needs_an_environment() -> None:
-    assert all(needs_environment([word]) for word in ("up", "try", "test", "bench", "invite"))
+    assert all(needs_environment([word]) for word in ("up", "try", "test", "bench", "invite", "dns", "verify"))
     assert not any(needs_environment(words) for words in ([], ["-h"], ["test", "--help"], ["config"], ["status"], ["upp"]))
 
 

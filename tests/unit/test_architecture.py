@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from razdar.environment import CHECKOUT
+from razdar.cli import COMMANDS
+from razdar.environment import CHECKOUT, needs_environment
 
 SOURCE = CHECKOUT / "src/razdar"
 
@@ -143,6 +144,33 @@ def test_the_command_line_starts_without_anything_installed() -> None:
     commands = [SOURCE / "cli" / f"{name}.py" for name in ("__init__", "arguments", "words", "terminal", "given", "show_config", "status")]
     early = [*commands, SOURCE / "servers/control.py"]
     assert {name for file in early for name in _third_party(_imports(file, top_level=True))} == set()
+
+
+def _file_of(module: str) -> Path | None:
+    place = SOURCE.parent.joinpath(*module.split("."))
+    return next((file for file in (place.with_suffix(".py"), place / "__init__.py") if file.exists()), None)
+
+
+def _needed_by(module: str) -> set[str]:
+    """Packages that a command needs: what importing its file imports, here and further down, and what its functions import themselves."""
+    own = _file_of(module)
+    assert own is not None, module
+    todo, seen, found = list(_imports(own)), set(), _third_party(_imports(own))
+    while todo:
+        name = todo.pop()
+        file = _file_of(name) if name.startswith("razdar.") else None
+        if file is None or file in seen:
+            continue
+        seen.add(file)
+        found |= _third_party(_imports(file, top_level=True))
+        todo += [*_imports(file, top_level=True), name.rpartition(".")[0]]
+    return found
+
+
+@pytest.mark.parametrize(("command", "module"), COMMANDS.items())
+def test_a_command_that_needs_packages_has_an_environment(command: str, module: str) -> None:
+    """Otherwise it works only for whoever has started the relay from the same folder before."""
+    assert needs_environment([command]) or not _needed_by(module)
 
 
 def test_only_declared_packages_are_imported() -> None:

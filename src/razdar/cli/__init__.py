@@ -14,7 +14,7 @@ from razdar.model.trouble import Trouble
 
 PASSED_ON = {"test": "razdar.cli.suite", "bench": "razdar.cli.bench", "try": "razdar.tryout"}
 """Commands whose words are not ours to read; each module has `run(words) -> int`."""
-_MODULES = {
+COMMANDS = {
     "up": "razdar.cli.up",
     "invite": "razdar.cli.invite",
     "apps": "razdar.cli.apps",
@@ -46,7 +46,7 @@ def main(words: Sequence[str] | None = None) -> int:
         if arguments.command is None:
             parser.print_help()
             return 0
-        return int(importlib.import_module(_MODULES[arguments.command]).run(arguments))
+        return int(importlib.import_module(COMMANDS[arguments.command]).run(arguments))
     except Trouble as trouble:
         say(trouble.persian, trouble.english, to=sys.stderr)
         return 1
