@@ -190,7 +190,8 @@ class Settings:
     http_per_network: int = _limit(100, "of them from one network: a class that scans the code at the same moment", low=1)
     memory_bytes: int = _limit(
         268_435_456,
-        "messages on their way in, in all; for a moment each takes up to four times as much. Large ones get three quarters of it",
+        "messages on their way in, in all; for a moment each takes up to four times as much. Large ones get three quarters of it. "
+        "Sending to other relays takes half as much besides",
         low=1_048_576,
     )
     idle_seconds: int = _limit(
@@ -247,7 +248,7 @@ class Settings:
     http_body_bytes: int = _limit(65_536, "largest form; ours hold an address and a password", low=4_096)
     http_request_seconds: int = _limit(20, "until a request is here as a whole: its head takes 1 s at 1 kB/s", low=1)
     http_idle_seconds: int = _limit(15, "a browser's connection waits so long for the next request", low=1)
-    http_linger_seconds: int = _limit(45, "an answer may take so long to leave: the font has 46 kB, a throttled line carries 1 kB/s", low=1)
+    http_linger_seconds: int = _limit(45, "an answer may take so long to leave: the font has 23 kB, a throttled line carries 1 kB/s", low=1)
 
     # store
     reserve_bytes: int = _setting(16_777_216, "disk space held back, so that deleting works when the disk is full", low=0)
