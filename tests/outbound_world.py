@@ -194,7 +194,7 @@ class OutWorld(World):
             await self.outgoing.round()
             await self.outgoing.settle_down()
             due = [peer.due_s() for peer in self.outgoing._peers.values()]
-            is_waiting = self.outgoing._times.is_waiting or self.outgoing._heard
+            is_waiting = any(self.outgoing._times._ready.values()) or self.outgoing._heard
             if not is_waiting and not any(each is not None and each <= self.clock.monotonic() for each in due):
                 return
         raise AssertionError("there is no end")

@@ -3,32 +3,9 @@
 
 import pytest
 
-from razdar.policy.ip import literal_of
 from razdar.policy.proof import Way, is_same, may_call_back, ways_to_prove
 
 SIGNATURE, CALL_BACK, SOURCE = (Way.SIGNATURE,), (Way.CALL_BACK,), (Way.SOURCE,)
-
-
-@pytest.mark.parametrize(
-    ("domain", "literal"),
-    [
-        ("[192.0.2.7]", "192.0.2.7"),
-        ("[ipv6:2001:db8::1]", "2001:db8::1"),
-        ("[ipv6:2001:0db8:0:0::1]", "2001:db8::1"),
-        ("[999.0.2.7]", None),
-        ("[192.0.2]", None),
-        ("[192.0.02.7]", None),  # octal to some readers
-        ("[2001:db8::1]", None),  # RFC 5321 section 4.1.3 wants the tag
-        ("[ipv6:192.0.2.7]", None),
-        ("[ipv6:fe80::1%eth0]", None),
-        ("192.0.2.7", None),
-        ("peer.example", None),
-        ("[", None),
-        ("[]", None),
-    ],
-)
-def test_literals(domain: str, literal: str | None) -> None:
-    assert literal_of(domain) == literal
 
 
 @pytest.mark.parametrize(

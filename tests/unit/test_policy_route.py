@@ -6,7 +6,6 @@ import random
 
 import pytest
 
-from razdar.policy.ip import literal_of
 from razdar.policy.route import NoRoute, Standing, is_host, mx_hosts, standing
 from razdar.policy.trust import Check, Trust, trust_in
 
@@ -42,23 +41,6 @@ def test_equal_preferences_are_shuffled_and_others_are_not() -> None:
     found = {tuple(order) for seed in range(20) if isinstance(order := mx_hosts(records, OURS, random.Random(seed).shuffle), list)}
     assert len(found) > 15
     assert all({host[0] for host in order[:5]} == {"a"} and len(set(order)) == 10 for order in found)
-
-
-@pytest.mark.parametrize(
-    ("domain", "expected"),
-    [
-        ("[192.0.2.7]", "192.0.2.7"),
-        ("[ipv6:2001:DB8:0::7]", "2001:db8::7"),
-        ("[999.1.1.1]", None),
-        ("[192.0.2.07]", None),
-        ("[ipv6:192.0.2.7]", None),
-        ("[2001:db8::7]", None),
-        ("[]", None),
-    ],
-)
-def test_literals(domain: str, expected: str | None) -> None:
-    """RFC 5321 section 4.1.3."""
-    assert literal_of(domain) == expected
 
 
 @pytest.mark.parametrize(

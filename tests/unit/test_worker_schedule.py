@@ -70,7 +70,6 @@ def test_who_is_being_worked_for_or_has_nothing_waiting_has_no_time() -> None:
 def test_those_who_did_not_answer_leave_half_of_the_lines_to_others() -> None:
     times = schedule(*(peer(number, 0.0, failures=1) for number in (1, 2, 3)), peer(4, 0.0), peer(5, 0.0), peer(6, 0.0), lines=4)
     assert numbers(times, 0.0) == [4, 5, 6, 1]
-    assert times.is_waiting
     assert times.wanted == 0  # only those wait that did not answer, and nobody gives a line back for them
     times.lines.give(is_suspect=False)
     assert numbers(times, 0.0) == [2]

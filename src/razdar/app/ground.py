@@ -53,7 +53,7 @@ class Ground:
     tls: TlsMaterial
     names: Names
     doorkeeper: ThreadCrew
-    """For logins alone."""
+    """For what derives an account from its address: logins, invitations, blocks."""
     desk: ThreadCrew
     """For everything else that takes long."""
     calendar: Calendar

@@ -4,7 +4,7 @@
 from typing import NamedTuple, NewType
 
 AccountId = NewType("AccountId", bytes)
-"""16 bytes: a slow keyed hash of the address (vault/account_id.py). Says nothing without the address."""
+"""16 bytes: a slow keyed hash of the address (vault/account_key.py). Says nothing without the address."""
 
 Uid = NewType("Uid", int)
 """IMAP unique identifier (RFC 3501 section 2.3.1.1): ascending within a mailbox, never used twice."""

@@ -50,7 +50,7 @@ class Tickets:
     def credentials(self, ticket: str, context: str = "") -> tuple[Address, str] | None:
         """The same name and password for the same ticket and context; None for one that is too old or no ticket at all.
 
-        Whoever knows the ticket has the account, so only a form that came from our own page may use one (web/tickets.py).
+        Whoever knows the ticket has the account, so only a form that came from our own page may use one (web/forms.py).
         """
         try:
             raw = base64.b64decode(ticket.encode("ascii"), altchars=b"-_", validate=True)

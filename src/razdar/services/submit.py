@@ -21,7 +21,7 @@ from razdar.wire.smtp import replies
 
 
 class Submit:
-    """From a logged-in client to the mailboxes of this relay; other relays come later."""
+    """From a logged-in client to the mailboxes of this relay, and into the queue for others."""
 
     def __init__(
         self,

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from razdar.model.ids import Uid
-from razdar.policy.retry import BREAKS
 from razdar.services.settlement import Waiting
 from razdar.workers.peer import Peer
 from razdar.workers.sending_memory import LARGE_BYTES
@@ -36,7 +35,7 @@ class Backlog:
     def found(self, known: Sequence[Uid]) -> int:
         """The store shows these, in their order. How many wait, with what was told of meanwhile."""
         self._seen = known[-1] if known else 0
-        self._uids = deque(sorted([*known, *(uid for uid in self._uids if uid > self._seen)], key=self._is_suspect))
+        self._uids = deque(sorted([*known, *(uid for uid in self._uids if uid > self._seen)], key=self.peer.is_blamed))
         for uid in self.peer.deferred.keys() - set(self._uids):
             self.peer.forget(uid)
         return len(self._uids)
@@ -47,10 +46,6 @@ class Backlog:
             return False
         self._uids.append(uid)
         return True
-
-    def _is_suspect(self, uid: Uid) -> bool:
-        """Whether the line broke at it so often that it goes last."""
-        return self.peer.breaks[uid] >= BREAKS if uid in self.peer.breaks else False
 
     # what is opened
 
@@ -73,7 +68,7 @@ class Backlog:
     def opened(self, found: Sequence[Waiting]) -> None:
         if found and not self._opened:
             self.peer.oldest_day = found[0].queued_day
-        self._opened += sorted(found, key=lambda waiting: self._is_suspect(waiting.uid))
+        self._opened += sorted(found, key=lambda waiting: self.peer.is_blamed(waiting.uid))
 
     # what is on a line
 

@@ -78,13 +78,17 @@ class Peer:
         return was_lost
 
     def defer(self, uid: Uid, now_s: float, chance: float) -> None:
-        """This message was turned away for now; the others go on."""
+        """This message is tried again later; the others go on."""
         self.deferred[uid] = self.deferred.get(uid, RESTED).failed(now_s, chance)
 
     def broke_at(self, uid: Uid) -> bool:
         """The line broke at this message. Whether it did so often that the message may be the cause."""
         self.breaks[uid] += 1
-        return self.breaks[uid] >= BREAKS
+        return self.is_blamed(uid)
+
+    def is_blamed(self, uid: Uid) -> bool:
+        """Whether the line broke at this message so often that it goes last."""
+        return self.breaks.get(uid, 0) >= BREAKS
 
     def forget(self, uid: Uid) -> None:
         """It waits no more."""

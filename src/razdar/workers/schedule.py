@@ -55,11 +55,6 @@ class Schedule:
         """Relays that answered the last time and wait for a line."""
         return len(self._ready[False])
 
-    @property
-    def is_waiting(self) -> bool:
-        """Whether anybody waits for a line."""
-        return any(self._ready.values())
-
     def pause_s(self, now_s: float) -> float | None:
         """How long nothing has to be done unless something happens; None: for ever."""
         pause_s = max(0.0, self._times[0][0] - now_s) if self._times else None

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The way to other relays: finds out where a domain's mail goes, and opens a line there. Implements ports/courier.py.
 
-The operator's peer book first, then IP literals, then DNS (policy/route.py). Hosts are tried in the order DNS gives; of each host all
-addresses and both ways, overlapping (race.py). It keeps nothing but what memory.py remembers for a while, and is called for many domains at
-once: what one of them costs in time, no other pays.
+The operator's peer book first, then IP literals (policy/ip.py), then DNS (policy/route.py). Hosts are tried in the order DNS gives; of each
+host all addresses and both ways, overlapping (race.py). It keeps nothing but what memory.py remembers for a while, and is called for many
+domains at once: what one of them costs in time, no other pays.
 """
 
 import asyncio

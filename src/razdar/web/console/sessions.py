@@ -95,11 +95,6 @@ class Sessions:
         """The session is over."""
         self._sessions.pop(_digest(cookie), None)
 
-    def close_all(self) -> None:
-        """Everybody has to come in anew; links that were given out are worth nothing."""
-        self._sessions.clear()
-        self._links.clear()
-
     def _token(self) -> str:
         return self._entropy(_TOKEN_BYTES).hex()
 
