@@ -18,7 +18,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SYSTEMD = Path("/lib/systemd/systemd")
-BOOT_S = 60.0
+BOOT_S, GROUPS_S = 60.0, 5.0
 LOOK_S = 0.1
 DATA, SAID = "/var/lib/razdar", "/run/said.txt"
 CLEAN = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
@@ -62,13 +62,14 @@ def booted(folder: Path, settings: str) -> Iterator[System]:
     if os.getuid() != 0 or not SYSTEMD.exists():
         raise NoSystemd("needs root and Debian's package systemd")
     (folder / "razdar.toml").write_text(settings, encoding="utf-8")
-    try:
-        groups = _groups(f"razdar-lab-{os.getpid()}")
-    except OSError as error:
-        raise NoSystemd("no control group of our own is allowed here") from error
+    groups = _groups(f"razdar-lab-{os.getpid()}")
     words = ["unshare", *_NEW, sys.executable, "-P", "-m", "tests.lab.real_systemd", str(folder)]
     with (folder / "console.txt").open("wb") as console:
-        process = subprocess.Popen(words, cwd=REPOSITORY, stdout=console, stderr=console, preexec_fn=lambda: _enter(groups))
+        try:
+            process = subprocess.Popen(words, cwd=REPOSITORY, stdout=console, stderr=console, preexec_fn=lambda: _enter(groups))
+        except subprocess.SubprocessError as error:
+            _leave(groups)
+            raise NoSystemd("this process may not go into a control group of its own") from error
     try:
         yield _system(process, folder / "console.txt")
     finally:
@@ -108,11 +109,16 @@ def _system(process: subprocess.Popen[bytes], console: Path) -> System:
 
 
 def _groups(name: str) -> list[Path]:
+    """Raises `NoSystemd`."""
     mounts = [line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     places = [Path(fields[4]) for fields in mounts if fields[fields.index("-") + 1].startswith("cgroup")]
     branches = [place / name for place in places if place.name != "cpuset"]  # one of those would need processors first
-    for branch in branches:
-        branch.mkdir()
+    try:
+        for branch in branches:
+            branch.mkdir()
+    except OSError as error:
+        _leave(branches)
+        raise NoSystemd("no control group of our own is allowed here") from error
     return branches
 
 
@@ -122,10 +128,15 @@ def _enter(branches: Sequence[Path]) -> None:
 
 
 def _leave(branches: Sequence[Path]) -> None:
-    for branch in branches:
-        for folder in sorted((folder for folder in branch.rglob("*") if folder.is_dir()), reverse=True):
-            folder.rmdir()
-        branch.rmdir()
+    """They are gone. The kernel gives a group free a moment after its last process; one that it never gives free stays, empty."""
+    end_s = time.monotonic() + GROUPS_S
+    while (left := [branch for branch in branches if branch.exists()]) and time.monotonic() < end_s:
+        for branch in left:
+            with suppress(OSError):
+                for folder in sorted((folder for folder in branch.rglob("*") if folder.is_dir()), reverse=True):
+                    folder.rmdir()
+                branch.rmdir()
+        time.sleep(LOOK_S)
 
 
 # inside
