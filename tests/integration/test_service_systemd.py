@@ -13,7 +13,8 @@ from tests.lab.real_systemd import DATA, NoSystemd, System, booted
 pytestmark = [pytest.mark.slow, pytest.mark.namespace]
 
 SETTINGS = 'domain = "relay.example"\nports = "standard"\npush = false\n'
-SHORT_WATCHDOG = "[Service]\nWatchdogSec=3\nRestartSec=0\n"
+SHORT_WATCHDOG = "WatchdogSec=3\nRestartSec=0\n"
+WRONG_WORDS = 'ExecStart=\nExecStart=/bin/sh -c "exit 2"\n'
 A_PERSON = """
 import imaplib, smtplib, ssl, sys, urllib.request
 sys.path.insert(0, "/opt/razdar")
@@ -69,8 +70,7 @@ def test_killed_it_comes_back_with_everything(system: System) -> None:
 
 def test_hanging_it_is_ended_and_started_anew(system: System) -> None:
     """With a watchdog of seconds in place of a minute."""
-    system.run(["sh", "-c", f"mkdir -p /units/razdar.service.d && printf '{SHORT_WATCHDOG}' >/units/razdar.service.d/zz.conf"])
-    system.run(["systemctl", "daemon-reload"])
+    system.override(SHORT_WATCHDOG)
     system.run(["systemctl", "restart", "razdar"])
     before = int(system.of_service("NRestarts"))
     system.run(["kill", "-STOP", system.of_service("MainPID")])
@@ -81,14 +81,12 @@ def test_hanging_it_is_ended_and_started_anew(system: System) -> None:
 
 def test_a_wrong_command_line_is_not_tried_again(system: System) -> None:
     """Exit code 2, in place of the relay's own start, which `ExecStart` of the unit would give."""
-    system.run(["sh", "-c", "printf '[Service]\\nExecStart=\\nExecStart=/bin/sh -c \"exit 2\"\\n' >/units/razdar.service.d/zzz.conf"])
-    system.run(["systemctl", "daemon-reload"])
+    system.override(WRONG_WORDS)
     system.run(["systemctl", "stop", "razdar"])
     system.run(["systemctl", "start", "razdar"], check=False)
     system.until("ActiveState", "failed")
     assert system.of_service("ExecMainStatus") == "2"
-    system.run(["rm", "/units/razdar.service.d/zzz.conf"])
-    system.run(["systemctl", "daemon-reload"])
+    system.override("")
 
 
 def test_a_stop_is_clean_and_the_data_is_nobody_elses(system: System) -> None:
